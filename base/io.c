@@ -1,0 +1,130 @@
+/*
+ * io.c - see io.h.
+ */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+int
+io_write(int fd, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+io_pwrite(int fd, const void *data, size_t len, uint64_t off)
+{
+	const uint8_t *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = pwrite(fd, p, len, (off_t)off);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+		off += (uint64_t)n;
+	}
+	return 0;
+}
+
+int
+io_read(int fd, void *data, size_t len)
+{
+	uint8_t *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = read(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+io_pread(int fd, void *data, size_t len, uint64_t off)
+{
+	uint8_t *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = pread(fd, p, len, (off_t)off);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		p += n;
+		len -= (size_t)n;
+		off += (uint64_t)n;
+	}
+	return 0;
+}
+
+int
+io_read_all(int fd, struct buf *b)
+{
+	size_t want;
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		want = b->max - b->len < 16384 ? b->max - b->len : 16384;
+		r = buf_reserve(b, want == 0 ? 1 : want);
+		if (r < 0)
+			return r;
+		n = read(fd, b->data + b->len, want);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		b->len += (size_t)n;
+	}
+}
+
+int
+io_read_file(int dirfd, const char *path, struct buf *b)
+{
+	autoclose int fd = -1;
+	int r;
+
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = io_read_all(fd, b);
+	if (r < 0)
+		return r;
+	r = buf_reserve(b, 1);
+	if (r < 0)
+		return r;
+	b->data[b->len] = 0;
+	return 0;
+}

@@ -1,0 +1,174 @@
+/*
+ * ckpt.h - save and revive, as the session's server and the commands see
+ * them. The server does the stopping itself (Yama lets only an ancestor's
+ * own thread group attach); a forked writer does the slow part.
+ */
+#ifndef CKPT_CKPT_H
+#define CKPT_CKPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * The session as the server knows it: recorded by a save, handed back by a
+ * revival. Strings are owned by whoever fills the struct.
+ */
+struct ckpt_session {
+	char *name;
+	char **argv;          /* the session's command, NULL-terminated */
+	uint64_t created_s;   /* CLOCK_REALTIME */
+	uint32_t rows, cols;  /* the session's size */
+	struct buf screen;    /* screen_save()'s bytes: opaque here */
+};
+
+void ckpt_session_done(struct ckpt_session *s);
+
+/* ---- saving: in the server ---- */
+
+struct save_request {
+	const char *name;     /* session name: the directory of its images */
+	int saved_dirfd;      /* the directory saved/, already checked */
+	pid_t parent;         /* the tree is the descendants of this process:
+	                         the server, or the revival's stand-in */
+	pid_t first;          /* the session's first process, as we see it */
+	int master;           /* master of the session's pty */
+	bool stop;            /* leave the tree stopped, to be ended on success */
+	int zstd_level;       /* 0: page data is stored raw */
+	/*
+	 * Called once while the whole tree is stopped: the server reads what
+	 * is left in the master, and fills *SESSION for the image.
+	 */
+	int (*collect)(void *arg, struct ckpt_session *ret_session,
+	    struct err *e);
+	void *arg;
+	/*
+	 * sess -save typed inside its own session: the client is part of the
+	 * tree and holds a socket whose other end is this server
+	 * (SO_PEERCRED). In the revived tree that socket comes back with
+	 * this one message waiting on it, then end of file.
+	 */
+	const void *farewell;
+	size_t farewell_len;
+};
+
+/* What became of a save. */
+struct save_report {
+	uint64_t generation;
+	uint64_t image_len;   /* bytes */
+	uint32_t n_tasks;
+	uint64_t stopped_us;  /* how long the tree stood still */
+	bool slow;            /* no copy-on-write snapshot: copied while stopped */
+	char *notes;          /* lines for the user, owned; NULL: none */
+};
+
+struct save;
+
+/* The generation number that the next save of NAME would get. */
+int save_next_generation(int saved_dirfd, const char *name,
+    uint64_t *ret_generation, struct err *e);
+
+/*
+ * Check, stop, collect, fork the snapshot, let the tree go on (unless
+ * req->stop) and fork the writer. Returns within the standstill. On failure
+ * the tree runs on as if nothing had happened and E says why.
+ */
+int save_start(const struct save_request *req, struct save **ret_save,
+    struct err *e);
+
+/* Readable when the writer has come to an end. */
+int save_fd(const struct save *s);
+
+/*
+ * Is PID a process that the save owns (snapshot, writer)? The server's
+ * SIGCHLD handler leaves those alone.
+ */
+bool save_owns(const struct save *s, pid_t pid);
+
+/*
+ * After save_fd() became readable: reap the writer and the snapshots. On
+ * success *RET_REPORT is filled; with req->stop all processes of the tree
+ * have been killed by then. On failure the tree runs on. Frees S.
+ */
+int save_finish(struct save *s, struct save_report *ret_report,
+    struct err *e);
+
+/* Give up: writer killed, temporary image removed, tree running. Frees S. */
+void save_abort(struct save *s);
+
+/* ---- reviving: in the new server ---- */
+
+struct revive_request {
+	const char *name;
+	uint64_t generation;  /* 0: the latest */
+	int saved_dirfd;
+};
+
+/* The revived session. */
+struct revived {
+	uint64_t generation;
+	int master;           /* the session's pty master */
+	pid_t first;          /* its first process, as we see it */
+	pid_t parent;         /* the stand-in: parent for later saves */
+	pid_t init;           /* pid 1 of the namespace: our child; ends last */
+	int status_fd;        /* one int arrives: the wait status of first */
+	bool unprivileged;    /* lives in a one-id user namespace */
+	struct ckpt_session session;
+	char *notes;          /* what differs, for the first attach; or NULL */
+};
+
+/*
+ * Bring the session back. Called in the process that will be its server,
+ * single-threaded, already daemonised. All processes run when it returns 0;
+ * on failure none is left and E says why. READY, when not NULL, is called
+ * just before the processes are let go: the server makes its socket
+ * reachable there; a negative answer stops the revival.
+ */
+int revive_start(const struct revive_request *req,
+    int (*ready)(void *arg, const struct revived *r), void *arg,
+    struct revived *ret_revived, struct err *e);
+
+/* ---- asking ---- */
+
+/*
+ * Say what a save of the tree below PARENT (without it) or of process PID
+ * itself (PARENT 0) would meet; the text is appended to REPORT in lines.
+ * 0: it can be saved; -EOPNOTSUPP: something stands in the way.
+ */
+int ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e);
+
+/* One snapshot on disk. */
+struct ckpt_generation {
+	uint64_t number;
+	uint64_t saved_s;     /* CLOCK_REALTIME, mtime of the image */
+	uint64_t image_len;
+};
+
+/* Snapshots of NAME, oldest first; malloc'd. n is 0 when there are none. */
+int ckpt_generations(int saved_dirfd, const char *name,
+    struct ckpt_generation **ret_v, size_t *ret_n, struct err *e);
+
+/* Names that have snapshots; malloc'd vector of malloc'd strings. */
+int ckpt_names(int saved_dirfd, char ***ret_names, size_t *ret_n,
+    struct err *e);
+
+/* The command recorded in the latest snapshot, for the listing; or NULL. */
+char *ckpt_command(int saved_dirfd, const char *name);
+
+/*
+ * Remove snapshot GENERATION of NAME (0: all of them) and the objects that
+ * nothing refers to any more. -ENOENT when there is none.
+ */
+int ckpt_remove(int saved_dirfd, const char *name, uint64_t generation,
+    struct err *e);
+
+/* Keep the newest KEEP generations. */
+int ckpt_prune(int saved_dirfd, const char *name, unsigned keep,
+    struct err *e);
+
+
+#endif
