@@ -1,60 +1,200 @@
-# sess - one Makefile, sources by glob, dependencies by the compiler.
+# sess - one Makefile: sources by glob, dependencies by the compiler.
+#
+#   make                 build ./sess (config.h is made from config.def.h)
+#   make check           unit, victim, e2e and fault tests in one run
+#   make check-bare      both setup.sh commands in a minimal Debian (root)
+#   make check-asan      the tests named by ASAN_TESTS, under sanitizers
+#   make lint format bench fuzz install uninstall clean
+#
+# BUILD=dir and EXTRA_CFLAGS=... make a second build beside the first.
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= cc
-PKGS     = libevent_core vterm libprotobuf-c libzstd libxxhash ncursesw libcap
+MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+PROTOC  ?= protoc-c
+PKGS     = libevent_core vterm libprotobuf-c libzstd libxxhash ncursesw libcap
 
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wpointer-arith -Wvla -Wformat=2 -Wundef -Werror
-HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-CFLAGS  ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD) $(WARN) $(HARDEN) \
-           $(CFLAGS) $(EXTRA_CFLAGS) $(shell pkg-config --cflags $(PKGS))
-LDFLAGS ?=
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(EXTRA_LDFLAGS)
-LIBS     = $(shell pkg-config --libs $(PKGS)) -lutil
+           -Wpointer-arith -Wvla -Wformat=2 -Wundef -Wwrite-strings -Werror
+HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+           -fstack-clash-protection -fPIE
+BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(HARDEN) $(CFLAGS) $(EXTRA_CFLAGS)
+ALL_CFLAGS  = $(BASE_CFLAGS) $(WARN) -I. -I$(BUILD) $(PKG_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) \
+              $(EXTRA_LDFLAGS)
+# Asked once, and only by a build that needs the answer.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+LIBS       = $(PKG_LIBS) -lutil
 
-PROTOS   = $(wildcard *.proto ckpt/*.proto)
-PB_C     = $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
-PB_H     = $(PROTOS:%.proto=$(BUILD)/%.pb-c.h)
-LIB_SRC  = $(wildcard base/*.c tracee/*.c reptyr/*.c ckpt/*.c) \
-           $(filter-out main.c,$(wildcard *.c))
-LIB_OBJ  = $(LIB_SRC:%.c=$(BUILD)/%.o) $(PB_C:%.c=%.o)
+CONFIG_H := $(patsubst config.def.h,config.h,$(wildcard config.def.h))
+PROTOS   := $(wildcard *.proto ckpt/*.proto)
+PB_C     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
+PB_H     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.h)
+SRC      := $(wildcard *.c base/*.c tracee/*.c reptyr/*.c ckpt/*.c)
+OBJ      := $(SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ  := $(filter-out $(BUILD)/main.o,$(OBJ)) $(PB_C:%.c=%.o)
+UNIT_SRC := $(wildcard test/unit/test_*.c)
+UNITS    := $(UNIT_SRC:%.c=$(BUILD)/%)
+VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/victim/*.c))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/bench/*.c))
+FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
+C_FILES   = $(filter-out ./config.h,$(wildcard $(foreach d,. base tracee reptyr \
+            ckpt $(wildcard test/*),$(d)/*.c $(d)/*.h)))
 
+ifeq ($(BUILD),build)
 all: sess
+else
+all: $(BUILD)/sess
+endif
 
 sess: $(BUILD)/sess
-	cp $(BUILD)/sess sess
+	cp $(BUILD)/sess $@.new && mv -f $@.new $@
 
-$(BUILD)/sess: $(BUILD)/main.o $(LIB_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/sess: $(OBJ) $(PB_C:%.c=%.o)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# A config.h that was edited is its owner's and is never overwritten.
 config.h: config.def.h
-	cp config.def.h $@
+	@if [ -f $@ ] && ! cmp -s $@ .config.copied; then \
+		echo "config.h is kept as it is; config.def.h is newer: compare"; \
+		touch $@; \
+	else \
+		cp config.def.h $@ && cp config.def.h .config.copied; \
+	fi
+
+# Objects are built again when the flags differ from those they were built by.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(ALL_CFLAGS)' >$@
 
 $(BUILD)/%.pb-c.c $(BUILD)/%.pb-c.h: %.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD) $<
+	$(PROTOC) --c_out=$(BUILD) $<
 
-$(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c
-	$(CC) -std=gnu11 -I$(BUILD) $(HARDEN) $(CFLAGS) $(EXTRA_CFLAGS) -c -o $@ $<
+$(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c $(BUILD)/flags
+	$(CC) $(BASE_CFLAGS) -I$(BUILD) -c -o $@ $<
 
-$(BUILD)/%.o: %.c config.h | $(PB_H)
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(CONFIG_H) $(PB_H)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/test/unit/%: test/unit/%.c $(LIB_OBJ) | $(PB_H)
+$(BUILD)/test/unit/%: test/unit/%.c $(LIB_OBJ) $(BUILD)/flags | $(CONFIG_H) $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS) \
+		-lcmocka
 
+# Victims and bench programs are ordinary programs: nothing of sess in them.
 $(BUILD)/test/victim/%: test/victim/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -O1 -g -o $@ $< -lutil -lpthread -lm
+	$(CC) -std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -O1 -g -MMD -MP \
+		-o $@ $< -lutil -lpthread -lm
+$(BUILD)/test/bench/%: test/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -O2 -g -MMD -MP \
+		-o $@ $< -lutil -lpthread
+
+# Tests. pytest runs them all, so that one line at the end counts them; the
+# python first in PATH need not be the one that has Debian's pytest.
+PYTHON = $(shell for p in python3 /usr/bin/python3; do \
+         $$p -c 'import pytest, pexpect, pyte' 2>/dev/null && \
+         { echo $$p; exit; }; done; echo python3)
+JOBS   = $(shell echo $$(( $$(nproc) * 2 )))
+XDIST  = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && \
+         echo -n $(JOBS) --dist loadgroup)
+PYTEST = $(PYTHON) -B -m pytest -rs $(XDIST) $(PYTEST_ARGS)
+SUITES = $(wildcard test/unit test/e2e test/fault)
+
+units: $(UNITS)
+victims: $(VICTIMS)
+fault:
+	+$(MAKE) --no-print-directory BUILD=build-fault \
+		EXTRA_CFLAGS='-DSESS_FAULT $(EXTRA_CFLAGS)' all
+asan:
+	+$(MAKE) --no-print-directory BUILD=build-asan CFLAGS='-O1 -g' \
+		EXTRA_CFLAGS='-fsanitize=address,undefined -U_FORTIFY_SOURCE \
+		-fno-omit-frame-pointer' all units victims
+
+check: all units victims fault
+	$(PYTEST) $(SUITES)
+
+ASAN_TESTS ?= test/unit test/e2e -k 'smoke or bash'
+check-asan: asan
+	SESS_BUILD=build-asan $(PYTEST) $(ASAN_TESTS)
+
+check-bare:
+	sh test/bare/run.sh
+
+bench: all $(BENCHES)
+	$(PYTHON) -B test/bench/bench.py $(BENCH_ARGS)
+
+# One libFuzzer program per test/fuzz/fuzz_*.c, each for FUZZ_S seconds.
+FUZZ_S     ?= 60
+FUZZ_FLAGS  = -fsanitize=fuzzer,address,undefined -g -O1
+fuzz:
+	@test -n "$(FUZZ_SRC)" || { echo "no test/fuzz/fuzz_*.c"; exit 1; }
+	+$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang CFLAGS='-O1 -g' \
+		EXTRA_CFLAGS='-fsanitize=fuzzer-no-link,address,undefined \
+		-U_FORTIFY_SOURCE -Wno-gnu-folding-constant' fuzz-run
+fuzz-run: $(FUZZ_SRC:%.c=$(BUILD)/%)
+	@for f in $^; do \
+		n=$$(basename $$f); mkdir -p $(BUILD)/corpus/$$n test/fuzz/corpus/$$n; \
+		echo "$$n: $(FUZZ_S) s"; \
+		$$f -max_total_time=$(FUZZ_S) -timeout=10 -artifact_prefix=$(BUILD)/$$n- \
+			$(BUILD)/corpus/$$n test/fuzz/corpus/$$n || exit 1; \
+	done
+$(BUILD)/test/fuzz/%: test/fuzz/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) \
+		$(LIBS)
+
+# What a machine checks better than a reader. See test/lint/.
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14 clang-format) \
+                clang-format)
+lint: all
+	$(CLANG_FORMAT) --style=file --dry-run -Werror $(C_FILES)
+	$(PYTHON) -B test/lint/includes.py
+	$(PYTHON) -B test/lint/globals.py $(OBJ)
+	$(PYTHON) -B test/lint/words.py $(BUILD)/sess
+	sh test/lint/texts.sh
+
+format:
+	$(CLANG_FORMAT) --style=file -i $(C_FILES)
+
+BIN  = $(DESTDIR)$(PREFIX)/bin
+MAN  = $(DESTDIR)$(MANDIR)
+DATA = $(DESTDIR)$(PREFIX)/share
+install: all
+	install -d $(BIN) $(MAN)/man1 $(MAN)/man5 \
+		$(DATA)/bash-completion/completions $(DATA)/zsh/site-functions \
+		$(DATA)/fish/vendor_completions.d
+	install -m 755 $(BUILD)/sess $(BIN)/sess
+	for f in man/*.1; do install -m 644 $$f $(MAN)/man1/; done
+	for f in man/*.5; do \
+		[ ! -f $$f ] || install -m 644 $$f $(MAN)/man5/ || exit 1; done
+	install -m 644 completions/sess.bash \
+		$(DATA)/bash-completion/completions/sess
+	install -m 644 completions/_sess $(DATA)/zsh/site-functions/_sess
+	install -m 644 completions/sess.fish \
+		$(DATA)/fish/vendor_completions.d/sess.fish
+
+uninstall:
+	rm -f $(BIN)/sess $(DATA)/bash-completion/completions/sess \
+		$(DATA)/zsh/site-functions/_sess \
+		$(DATA)/fish/vendor_completions.d/sess.fish
+	for f in man/*.[15]; do \
+		rm -f $(MAN)/man$${f##*.}/$${f#man/}; done
 
 clean:
-	rm -rf $(BUILD) sess config.h
+	rm -rf build build-fault build-asan build-fuzz sess
+	@if cmp -s config.h .config.copied; then rm -f config.h .config.copied; fi
 
-.PHONY: all clean
+FORCE:
+.PHONY: all units victims fault asan check check-asan check-bare bench fuzz \
+	fuzz-run lint format install uninstall clean FORCE
 .SECONDARY: $(PB_C) $(PB_H)
--include $(LIB_SRC:%.c=$(BUILD)/%.d) $(BUILD)/main.d
+.DELETE_ON_ERROR:
+-include $(OBJ:.o=.d) $(UNITS:%=%.d) $(VICTIMS:%=%.d) $(BENCHES:%=%.d)
