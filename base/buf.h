@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/scope.h"
+
 struct buf {
 	uint8_t *data; /* owned */
 	size_t len;    /* bytes used */

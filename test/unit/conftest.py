@@ -1,0 +1,78 @@
+"""The cmocka programs as tests of this run: one item per cmocka test.
+
+Each program runs once; its items read their verdicts from its TAP output.
+"""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+import harness
+
+TEST = re.compile(r"\bcmocka_unit_test(?:_\w+)?\s*\(\s*(\w+)")
+VERDICT = re.compile(r"^(ok|not ok) \d+ - (\w+)(.*)$", re.M)
+
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".c" and file_path.name.startswith("test_"):
+        return Program.from_parent(parent, path=file_path)
+    return None
+
+
+class Program(pytest.File):
+    verdicts = None
+
+    def collect(self):
+        names = dict.fromkeys(TEST.findall(self.path.read_text()))
+        for name in names:
+            yield Claim.from_parent(self, name=name)
+
+    def run(self):
+        if self.verdicts is not None:
+            return
+        binary = harness.BUILD / "test" / "unit" / self.path.stem
+        if not binary.exists():
+            raise Refuted(127, f"{binary} is not built: make units")
+        env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+        p = subprocess.run(
+            [str(binary)],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=120 * harness.PATIENCE,
+            cwd=harness.ROOT,
+        )
+        self.output = p.stdout.decode(errors="replace")
+        self.status = p.returncode
+        self.verdicts = {
+            m[2]: (m[1], m[3]) for m in VERDICT.finditer(self.output)
+        }
+
+
+class Claim(pytest.Item):
+    def runtest(self):
+        self.parent.run()
+        said, more = self.parent.verdicts.get(self.name, (None, ""))
+        if said == "ok" and "# SKIP" in more:
+            pytest.skip("the program skipped it")
+        # A leak that a sanitizer reports at the end spares no test.
+        blame = said == "ok" and all(
+            v == "ok" for v, _ in self.parent.verdicts.values()
+        )
+        if said != "ok" or (blame and self.parent.status != 0):
+            raise Refuted(self.parent.status, self.parent.output)
+
+    def repr_failure(self, excinfo):
+        if isinstance(excinfo.value, Refuted):
+            return "exit status %d\n%s" % excinfo.value.args
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, 0, f"{self.path.stem}: {self.name}"
+
+
+class Refuted(Exception):
+    pass
