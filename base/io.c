@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -127,4 +129,20 @@ io_read_file(int dirfd, const char *path, struct buf *b)
 		return r;
 	b->data[b->len] = 0;
 	return 0;
+}
+
+char *
+io_path(int dirfd, const char *name)
+{
+	char link[64], dir[PATH_MAX], *path;
+	ssize_t n;
+
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", dirfd);
+	n = readlink(link, dir, sizeof dir);
+	if (n < 0 || (size_t)n >= sizeof dir)
+		n = 0;
+	if (asprintf(&path, "%.*s%s%s", (int)n, dir, n > 0 ? "/" : "",
+	        name) < 0)
+		return NULL;
+	return path;
 }

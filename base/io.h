@@ -28,4 +28,10 @@ int io_read_all(int fd, struct buf *b);
  */
 int io_read_file(int dirfd, const char *path, struct buf *b);
 
+/*
+ * DIR/NAME for a sentence, DIR being where DIRFD is now (just NAME when /proc
+ * does not say); malloc'd, NULL without memory.
+ */
+char *io_path(int dirfd, const char *name);
+
 #endif
