@@ -29,7 +29,6 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CF
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 LIBS       = $(PKG_LIBS) -lutil
 
-CONFIG_H := $(patsubst config.def.h,config.h,$(wildcard config.def.h))
 PROTOS   := $(wildcard *.proto ckpt/*.proto)
 PB_C     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
 PB_H     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.h)
@@ -78,11 +77,11 @@ $(BUILD)/%.pb-c.c $(BUILD)/%.pb-c.h: %.proto
 $(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c $(BUILD)/flags
 	$(CC) $(BASE_CFLAGS) -I$(BUILD) -c -o $@ $<
 
-$(BUILD)/%.o: %.c $(BUILD)/flags | $(CONFIG_H) $(PB_H)
+$(BUILD)/%.o: %.c $(BUILD)/flags | config.h $(PB_H)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/test/unit/%: test/unit/%.c $(LIB_OBJ) $(BUILD)/flags | $(CONFIG_H) $(PB_H)
+$(BUILD)/test/unit/%: test/unit/%.c $(LIB_OBJ) $(BUILD)/flags | config.h $(PB_H)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS) \
 		-lcmocka
