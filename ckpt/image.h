@@ -52,6 +52,7 @@ enum image_tag {
 	IMG_OBJECT = 17,
 	IMG_PARENT = 18,
 	IMG_MAPPED = 19,
+	IMG_FS = 20,
 };
 
 /* The file name of generation GENERATION, "7.sess". */
