@@ -21,13 +21,15 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
            -fstack-clash-protection -fPIE
 BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(HARDEN) $(CFLAGS) $(EXTRA_CFLAGS)
-ALL_CFLAGS  = $(BASE_CFLAGS) $(WARN) -I. -I$(BUILD) $(PKG_CFLAGS)
+ALL_CFLAGS  = $(BASE_CFLAGS) $(WARN) -iquote . -iquote $(BUILD) $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) \
               $(EXTRA_LDFLAGS)
 # Asked once, and only by a build that needs the answer.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 LIBS       = $(PKG_LIBS) -lutil
+# One short line for each step; the whole command with V=1.
+run        = $(if $(V),,@echo '  $(1) $(2)';)
 
 PROTOS   := $(wildcard *.proto ckpt/*.proto)
 PB_C     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
@@ -50,10 +52,10 @@ all: $(BUILD)/sess
 endif
 
 sess: $(BUILD)/sess
-	cp $(BUILD)/sess $@.new && mv -f $@.new $@
+	@cp $(BUILD)/sess $@.new && mv -f $@.new $@
 
 $(BUILD)/sess: $(OBJ) $(PB_C:%.c=%.o)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call run,LD   ,$@) $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # A config.h that was edited is its owner's and is never overwritten.
 config.h: config.def.h
@@ -72,29 +74,29 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/%.pb-c.c $(BUILD)/%.pb-c.h: %.proto
 	@mkdir -p $(@D)
-	$(PROTOC) --c_out=$(BUILD) $<
+	$(call run,PROTO,$<) $(PROTOC) --c_out=$(BUILD) $<
 
 $(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c $(BUILD)/flags
-	$(CC) $(BASE_CFLAGS) -I$(BUILD) -c -o $@ $<
+	$(call run,CC   ,$<) $(CC) $(BASE_CFLAGS) -iquote $(BUILD) -c -o $@ $<
 
 $(BUILD)/%.o: %.c $(BUILD)/flags | config.h $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call run,CC   ,$<) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/test/unit/%: test/unit/%.c $(LIB_OBJ) $(BUILD)/flags | config.h $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) $(LIBS) \
-		-lcmocka
+	$(call run,TEST ,$<) $(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) \
+		-o $@ $< $(LIB_OBJ) $(LIBS) -lcmocka
 
 # Victims and bench programs are ordinary programs: nothing of sess in them.
+ALONE = $(CC) -std=gnu11 -D_GNU_SOURCE -iquote . -Wall -Wextra -Werror -g \
+        -MMD -MP -o $@ $<
 $(BUILD)/test/victim/%: test/victim/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -O1 -g -MMD -MP \
-		-o $@ $< -lutil -lpthread -lm
+	$(call run,TEST ,$<) $(ALONE) -O1 -lutil -lpthread -lm
 $(BUILD)/test/bench/%: test/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -O2 -g -MMD -MP \
-		-o $@ $< -lutil -lpthread
+	$(call run,TEST ,$<) $(ALONE) -O2 -lutil -lpthread
 
 # Tests. pytest runs them all, so that one line at the end counts them; the
 # python first in PATH need not be the one that has Debian's pytest.
@@ -147,7 +149,7 @@ fuzz-run: $(FUZZ_SRC:%.c=$(BUILD)/%)
 	done
 $(BUILD)/test/fuzz/%: test/fuzz/%.c $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) \
+	$(call run,FUZZ ,$<) $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(LIB_OBJ) \
 		$(LIBS)
 
 # What a machine checks better than a reader. See test/lint/.
