@@ -147,20 +147,20 @@ temp_is_name(const char *name)
 	    strspn(name + n, "0123456789abcdef") == 16;
 }
 
-void
+int
 temp_sweep(int dirfd)
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
-	int fd;
+	int fd, n_live = 0;
 
 	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return -errno;
 	d = fdopendir(fd);
 	if (d == NULL) {
 		(void)close(fd);
-		return;
+		return -ENOMEM;
 	}
 	while ((de = readdir(d)) != NULL) {
 		autoclose int f = -1;
@@ -169,7 +169,12 @@ temp_sweep(int dirfd)
 			continue;
 		f = openat(dirfd, de->d_name,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (f >= 0 && flock(f, LOCK_EX | LOCK_NB) == 0)
+		if (f < 0)
+			continue;
+		if (flock(f, LOCK_EX | LOCK_NB) == 0)
 			(void)unlinkat(dirfd, de->d_name, 0);
+		else
+			n_live++;
 	}
+	return n_live;
 }

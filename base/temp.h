@@ -38,8 +38,11 @@ int temp_commit(struct temp *t, const char *name);
 void temp_done(struct temp *t);
 #define autotemp scoped(temp_done)
 
-/* Remove what dead writers left in DIRFD; errors are no matter. */
-void temp_sweep(int dirfd);
+/*
+ * Remove what dead writers left in DIRFD. The number of those that are still
+ * being written, or negative errno when DIRFD cannot be listed.
+ */
+int temp_sweep(int dirfd);
 
 /* fsync(2) of a directory; file systems that cannot are let off. */
 int temp_sync_dir(int dirfd);
