@@ -19,7 +19,7 @@ def manual():
         cells = line.lstrip(".").split()
         for i, cell in enumerate(cells[:-1]):
             if cell == "Fl":
-                words.add(cells[i + 1])
+                words.update(WORD.findall("-" + cells[i + 1]))
     return words
 
 
