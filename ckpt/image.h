@@ -53,6 +53,8 @@ enum image_tag {
 	IMG_PARENT = 18,
 	IMG_MAPPED = 19,
 	IMG_FS = 20,
+	IMG_CONTENT = 21,
+	IMG_SOCKET = 22,
 };
 
 /* The file name of generation GENERATION, "7.sess". */
