@@ -2,7 +2,7 @@
 # Both commands of setup.sh in a Debian 12 that has neither compiler nor make:
 # a fresh minimal root, a clean checkout of HEAD, own mount and pid
 # namespaces, so that nothing is left behind. Needs root and debootstrap.
-# What was downloaded is kept in build/bare for the next run.
+# What was downloaded is kept in build-bare for the next run.
 set -eu
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" -eq 0 ] || { echo "check-bare: needs root" >&2; exit 1; }
@@ -16,7 +16,7 @@ mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\) .*/\1/p' \
     /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list \
     2>/dev/null | head -n 1)
 mirror=${mirror:-http://deb.debian.org/debian}
-cache=$PWD/build/bare
+cache=$PWD/build-bare
 root=$(mktemp -d /var/tmp/sess-bare.XXXXXX)
 trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 1' HUP INT TERM

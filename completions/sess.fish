@@ -1,0 +1,27 @@
+# fish completion for sess(1)
+
+function __sess_names
+    command sess 2>/dev/null | awk 'NR > 1 { print $1 }'
+end
+
+# words begin
+complete -c sess -f
+complete -c sess -s c -r -d 'create a session and attach'
+complete -c sess -s n -r -d 'create a session, leave it detached'
+complete -c sess -s a -r -a '(__sess_names)' -d 'attach to a session'
+complete -c sess -s A -r -a '(__sess_names)' -d 'attach, else revive, else create'
+complete -c sess -s d -r -a '(__sess_names)' -d 'detach its terminals'
+complete -c sess -s k -r -a '(__sess_names)' -d 'end a session'
+complete -c sess -o save -r -a '(__sess_names)' -d 'save a session to disk'
+complete -c sess -o stop -r -a '(__sess_names)' -d 'with -save: end it then'
+complete -c sess -o revive -r -a '(__sess_names)' -d 'bring a saved session back'
+complete -c sess -o check -r -a '(__sess_names)' -d 'say what a save would meet'
+complete -c sess -o rm -r -a '(__sess_names)' -d 'remove snapshots'
+complete -c sess -o pid -r -a '(__sess_names)' -d 'print its first process'
+complete -c sess -s e -x -d 'detach key, as ^\\'
+complete -c sess -s E -d 'no detach key'
+complete -c sess -s f -d 'with -k: also what has left the session'
+complete -c sess -s q -d 'say nothing but errors'
+complete -c sess -s v -d 'version'
+complete -c sess -s h -d 'summary of the command line'
+# words end
