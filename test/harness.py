@@ -351,9 +351,9 @@ class Sess:
             "TERM": "xterm-256color",
             "SESS_DIR": str(sess_dir),
         }
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
-            if name in os.environ:
-                self.env[name] = os.environ[name]
+        # A server under sanitizers has no terminal to complain on.
+        log = f"log_path={work_dir}/sanitizer:print_stacktrace=1"
+        self.env["ASAN_OPTIONS"] = self.env["UBSAN_OPTIONS"] = log
 
     def _env(self, more):
         env = dict(self.env)
@@ -429,3 +429,5 @@ class Sess:
         for t in self.terminals:
             t.close()
         end_processes(self.dir)
+        for log in sorted(self.work.glob("sanitizer.*")):
+            raise AssertionError(f"{log.name}:\n{log.read_text()[:8000]}")
