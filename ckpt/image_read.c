@@ -21,11 +21,11 @@
 #include "ckpt/image_format.h"
 
 /*
- * Memory that unpacking a record may take: protobuf-c needs some 130 bytes
- * for the smallest message inside a message (4 bytes packed).
+ * Memory that unpacking a record may take: protobuf-c needs up to 130 bytes
+ * for the smallest sensible message inside a message (4 bytes packed).
  */
 #define UNPACK_BASE (1u << 20)
-#define UNPACK_FACTOR 128
+#define UNPACK_FACTOR 64
 #define UNPACK_MAX (1u << 30)
 
 struct chunk {
