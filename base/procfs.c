@@ -101,6 +101,7 @@ static const struct field status_fields[] = {
 	STATUS("CapAmb", HEX, cap_amb),
 	STATUS("NoNewPrivs", FLAG, no_new_privs),
 	STATUS("Seccomp", INT, seccomp),
+	STATUS("Seccomp_filters", INT, seccomp_filters),
 };
 
 /* Is there a number of BASE at *P on the same line? Then step behind it. */
@@ -115,8 +116,8 @@ next_number(const char **p, int base, uint64_t *ret)
 	if (*s == '\n' || *s == 0)
 		return false;
 	errno = 0;
-	*ret = *s == '-' ? (uint64_t)strtoll(s, &end, base)
-			 : strtoull(s, &end, base);
+	*ret = *s == '-' ? (uint64_t)strtoll(s, &end, base) :
+			   strtoull(s, &end, base);
 	if (end == s || errno != 0)
 		return false;
 	*p = end;
@@ -306,9 +307,9 @@ parse_notify(const char *text, struct procfs_timer *t)
 
 	if (sscanf(text, "%7[a-z]/%3[a-z].%d", how, whom, &id) != 3)
 		return -EBADMSG;
-	t->notify = strcmp(how, "none") == 0 ? SIGEV_NONE
-	    : strcmp(how, "thread") == 0     ? SIGEV_THREAD
-					     : SIGEV_SIGNAL;
+	t->notify = strcmp(how, "none") == 0 ? SIGEV_NONE :
+	    strcmp(how, "thread") == 0       ? SIGEV_THREAD :
+					       SIGEV_SIGNAL;
 	if (strcmp(whom, "tid") == 0)
 		t->notify |= SIGEV_THREAD_ID;
 	t->notify_id = id;

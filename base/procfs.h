@@ -51,7 +51,8 @@ struct procfs_status {
 	uint64_t sigpnd, shdpnd, sigblk, sigign, sigcgt;
 	uint64_t cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb;
 	bool no_new_privs;
-	int seccomp; /* 0 none, 1 strict, 2 filter */
+	int seccomp;         /* 0 none, 1 strict, 2 filter */
+	int seccomp_filters; /* how many */
 	uint64_t vmlck_kib;
 };
 

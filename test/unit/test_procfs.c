@@ -129,6 +129,7 @@ fields_of_status_are_found(void **state)
 	assert_true(s.cap_bnd == 0x1ffffffffff);
 	assert_true(s.no_new_privs);
 	assert_int_equal(s.seccomp, 2);
+	assert_int_equal(s.seccomp_filters, 1);
 	procfs_status_done(&s);
 }
 
