@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 err_write(struct err *e, const char *fmt, va_list ap, int num)
 {
 	size_t used;
