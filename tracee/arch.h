@@ -63,6 +63,9 @@ uint64_t arch_syscall_nr(const struct arch_regs *r);
 uint64_t arch_syscall_arg(const struct arch_regs *r, int i);
 int64_t arch_syscall_ret(const struct arch_regs *r);
 
+/* Name another call as the interrupted one: restart_syscall(2) hides it. */
+void arch_set_syscall_nr(struct arch_regs *r, uint64_t nr);
+
 /* The thread will not be subject to system call restart (orig_rax = -1). */
 void arch_forget_syscall(struct arch_regs *r);
 

@@ -176,6 +176,12 @@ arch_syscall_nr(const struct arch_regs *r)
 	return r->gp.orig_rax;
 }
 
+void
+arch_set_syscall_nr(struct arch_regs *r, uint64_t nr)
+{
+	r->gp.orig_rax = nr;
+}
+
 uint64_t
 arch_syscall_arg(const struct arch_regs *r, int i)
 {

@@ -24,12 +24,11 @@
 #define CAVE_MAX 512u
 #define CAVE_MARGIN 16u /* zeros that may end the last thing before */
 
-/* Borrowed bytes of an executable mapping, given back by cave_close(). */
+/* Borrowed zeros of an executable mapping, given back by cave_close(). */
 struct cave {
 	int mem_fd; /* borrowed */
 	raddr at;   /* 0: none */
 	size_t len;
-	uint8_t old[CAVE_MAX];
 };
 
 static int
@@ -55,19 +54,28 @@ cave_need(void)
 	return blob.len - blob.once + sizeof(struct arch_home);
 }
 
-/* Does the mapping that ends at END end in enough zeros? */
+/*
+ * Does the mapping that ends at END end in enough zeros, or in what a sess
+ * that was killed has left there? Not while T is still on its way home in it.
+ */
 static bool
-try_tail(struct cave *c, raddr end)
+try_tail(struct tracee *t, struct cave *c, raddr end)
 {
 	static const uint8_t zeros[CAVE_MAX];
 	uint8_t tail[CAVE_MAX + CAVE_MARGIN];
 	size_t need = (cave_need() + 7) & ~(size_t)7;
+	struct arch_blob blob;
 
+	arch_blob(&blob);
 	if (io_pread(c->mem_fd, tail, need + CAVE_MARGIN,
-	        end - need - CAVE_MARGIN) < 0)
+	        end - need - CAVE_MARGIN) < 0 ||
+	    memcmp(tail, zeros, CAVE_MARGIN) != 0)
 		return false;
-	if (memcmp(tail, zeros, CAVE_MARGIN) != 0 ||
-	    memcmp(tail + CAVE_MARGIN, zeros, need) != 0)
+	if (memcmp(tail + CAVE_MARGIN, zeros, need) != 0 &&
+	    memcmp(tail + CAVE_MARGIN, blob.code + blob.once,
+	        blob.len - blob.once) != 0)
+		return false;
+	if (arch_ip(&t->regs) - (end - need) < need)
 		return false;
 	c->at = end - need;
 	c->len = need;
@@ -103,7 +111,7 @@ cave_find(struct tracee *t, struct cave *c, struct err *e)
 		vdso = strstr(line, " [vdso]") != NULL;
 		if (!vdso && (ino == 0 || found))
 			continue;
-		if (try_tail(c, end)) {
+		if (try_tail(t, c, end)) {
 			found = true;
 			if (vdso)
 				return 0;
@@ -116,10 +124,12 @@ cave_find(struct tracee *t, struct cave *c, struct err *e)
 }
 
 static void
-cave_close(struct cave *c)
+cave_close(const struct tracee *t, struct cave *c)
 {
-	if (c->at != 0)
-		(void)io_pwrite(c->mem_fd, c->old, c->len, c->at);
+	static const uint8_t zeros[CAVE_MAX];
+
+	if (c->at != 0 && !t->inside)
+		(void)io_pwrite(c->mem_fd, zeros, c->len, c->at);
 	c->at = 0;
 }
 
@@ -136,12 +146,12 @@ cave_open(struct tracee *t, struct cave *c, struct err *e)
 	r = io_pwrite(c->mem_fd, blob.code + blob.once, blob.len - blob.once,
 	    c->at);
 	if (r < 0) {
-		cave_close(c);
+		cave_close(t, c);
 		return err_num(e, r, "process %d: writing into it", t->tid);
 	}
 	r = FAULT("tracee.cave", e);
 	if (r < 0)
-		cave_close(c);
+		cave_close(t, c);
 	return r;
 }
 
@@ -252,7 +262,7 @@ tracee_area_open(struct tracee *t, raddr hint, size_t data_len,
 	if (r == 0) {
 		r = map_area(t, &a, &c, hint, e);
 		(void)FAULT("tracee.uncave", NULL);
-		cave_close(&c);
+		cave_close(t, &c);
 	}
 	if (r == 0)
 		r = FAULT("tracee.opened", e);
@@ -284,10 +294,10 @@ tracee_area_close(struct tracee *t, struct tracee_area *a)
 {
 	struct cave c = { .mem_fd = a->mem_fd };
 
-	if (a->code != 0 && t->stopped && !t->dead &&
+	if (a->code != 0 && t->stopped && !t->dead && !t->inside &&
 	    cave_open(t, &c, NULL) == 0) {
 		(void)cave_munmap(t, &c, a->code, CODE_LEN + a->data_len, NULL);
-		cave_close(&c);
+		cave_close(t, &c);
 	}
 	tracee_area_forget(a);
 }

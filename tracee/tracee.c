@@ -177,9 +177,9 @@ tracee_detach(struct tracee *t)
 			sig = stop.sig;
 	}
 	if (!t->dead && t->known) {
-		(void)ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
-		    &t->sigmask);
-		(void)arch_set_regs(t->tid, &t->regs, NULL);
+		if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
+		        &t->sigmask) == 0)
+			(void)arch_set_regs(t->tid, &t->regs, NULL);
 		if (t->bell_held) {
 			(void)ptrace(PTRACE_SETSIGINFO, t->tid, 0, &t->held);
 			sig = t->held.si_signo;

@@ -65,6 +65,7 @@ struct tracee {
 	bool stopped;      /* in a ptrace stop that we have waited for */
 	bool dead;         /* it ended while it was ours */
 	bool known;        /* regs and sigmask have been read */
+	bool inside;       /* its registers point into the injected code */
 	bool group_stopped; /* was stopped (T) by job control; is so again later */
 	uint64_t options;      /* PTRACE_O_* in force */
 	struct arch_regs regs; /* at the stop; set by tracee_wait_stop() */
@@ -73,6 +74,7 @@ struct tracee {
 	pid_t child; /* tid, as seen by us (PTRACE_GETEVENTMSG), of the child that
 	                the latest cloning operation made; op.ret is its
 	                number in the namespace of the target */
+	bool resleeps; /* the caller's: its restart block has been rebuilt */
 	bool bell_held; /* a real one of that number arrived and is due */
 	siginfo_t held; /* ... this one */
 };
@@ -192,5 +194,15 @@ int tracee_pull_fd(pid_t pid, int fd, struct err *e);
  * true when a signal is deliverable: then the EINTR is genuine and stays.
  */
 void tracee_fix_eintr(struct tracee *t, bool pending);
+
+/*
+ * In a revival: let T, in its area A, begin call NR with ARGS, which sleeps
+ * for a time, and interrupt it at once. When *RET_REBUILT, the kernel then
+ * has a restart block for T as if NR had been interrupted: registers that
+ * say so (-516) go on with the time that was left. Not when the call had no
+ * reason to sleep. T must have nothing to be delivered.
+ */
+int tracee_rebuild_restart(struct tracee *t, struct tracee_area *a,
+    uint64_t nr, const uint64_t args[6], bool *ret_rebuilt, struct err *e);
 
 #endif

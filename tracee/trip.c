@@ -172,6 +172,7 @@ enter(struct tracee *t, const struct trip *trip, struct err *e)
 	r = arch_set_regs(t->tid, &trip->enter, e);
 	if (r < 0)
 		return r;
+	t->inside = true;
 	r = FAULT("tracee.enter", e);
 	if (r < 0)
 		return r;
@@ -262,15 +263,19 @@ ring(struct tracee *t, raddr rung, struct arch_regs *ret_regs, struct err *e)
 	}
 }
 
-/* Mask first: when the registers are its own, the mask is too. */
+/*
+ * Mask first: when the registers are its own, the mask is too. Where that
+ * fails T stays inside, from where it finds home by itself.
+ */
 static void
 leave(struct tracee *t)
 {
-	if (t->dead)
+	if (t->dead || !t->inside || set_mask(t->tid, t->sigmask, NULL) < 0)
 		return;
-	(void)set_mask(t->tid, t->sigmask, NULL);
 	(void)FAULT("tracee.unmask", NULL);
-	(void)arch_set_regs(t->tid, &t->regs, NULL);
+	if (arch_set_regs(t->tid, &t->regs, NULL) < 0)
+		return;
+	t->inside = false;
 	(void)FAULT("tracee.leave", NULL);
 }
 
