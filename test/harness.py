@@ -266,7 +266,7 @@ class Terminal:
 
     @property
     def text(self):
-        return "\n".join(self.lines)
+        return "\n".join(self.lines).rstrip("\n")
 
     def wait(self, what, timeout=15):
         """Until text, or what a function of the terminal says, is there."""
