@@ -76,17 +76,22 @@ check_owner(struct ckpt *c, struct task *t, const struct procfs_status *st)
 	autofree char *exe = NULL;
 
 	if (!all_ids(st->uids, geteuid()))
-		(void)obstacle(c, t, "it has rights of another user (uid %u): "
-		    "only root can save it", st->uids[1]);
+		(void)obstacle(c, t,
+		    "it has rights of another user (uid %u): "
+		    "only root can save it",
+		    st->uids[1]);
 	else if (!all_ids(st->gids, getegid()))
-		(void)obstacle(c, t, "it has rights of another group (gid "
-		    "%u): only root can save it", st->gids[1]);
+		(void)obstacle(c, t,
+		    "it has rights of another group (gid "
+		    "%u): only root can save it",
+		    st->gids[1]);
 	else if (procfs_link(t->pid, "exe", &exe) == -EACCES)
-		(void)obstacle(c, t, st->cap_prm != 0 ?
-		    "it has capabilities that you have not: only root can "
-		    "save it" :
-		    "it does not let itself be looked into (as ssh-agent and "
-		    "gpg-agent do): end it, or save as root");
+		(void)obstacle(c, t,
+		    st->cap_prm != 0 ?
+			"it has capabilities that you have not: only root can "
+			"save it" :
+			"it does not let itself be looked into (as ssh-agent and "
+			"gpg-agent do): end it, or save as root");
 }
 
 static bool
@@ -96,7 +101,8 @@ same_cred(const struct procfs_status *a, const struct procfs_status *b)
 	    memcmp(a->gids, b->gids, sizeof a->gids) == 0 &&
 	    a->n_groups == b->n_groups &&
 	    memcmp(a->groups, b->groups, a->n_groups * sizeof *a->groups) ==
-	    0 && a->cap_inh == b->cap_inh && a->cap_prm == b->cap_prm &&
+	    0 &&
+	    a->cap_inh == b->cap_inh && a->cap_prm == b->cap_prm &&
 	    a->cap_eff == b->cap_eff && a->cap_bnd == b->cap_bnd &&
 	    a->cap_amb == b->cap_amb && a->no_new_privs == b->no_new_privs &&
 	    a->seccomp == b->seccomp;
@@ -120,7 +126,8 @@ check_threads(struct ckpt *c, struct task *t, const struct procfs_status *st)
 		procfs_status_done(&other);
 	}
 	if (!same)
-		return obstacle(c, t, "its threads have different rights "
+		return obstacle(c, t,
+		    "its threads have different rights "
 		    "(users, groups or capabilities): end it before saving");
 	return 0;
 }
@@ -141,7 +148,8 @@ check_seccomp(struct ckpt *c, struct task *t, const struct procfs_status *st)
 	procfs_status_done(&ours);
 	if (same)
 		return 0;
-	return obstacle(c, t, "it has shut itself in (seccomp), and that "
+	return obstacle(c, t,
+	    "it has shut itself in (seccomp), and that "
 	    "cannot be looked into: end it, or start it without its sandbox");
 }
 
@@ -172,8 +180,7 @@ ask_thread(struct ckpt *c, struct task *t, size_t i, Img__Cred *m,
 	raddr at = tracee_put(&t->area, NULL, sizeof answers);
 	struct tracee_op ops[] = {
 		{ .nr = SYS_prctl, .args = { PR_GET_PDEATHSIG, at } },
-		{ .nr = SYS_prctl,
-		    .args = { PR_GET_CHILD_SUBREAPER, at + 4 } },
+		{ .nr = SYS_prctl, .args = { PR_GET_CHILD_SUBREAPER, at + 4 } },
 		{ .nr = SYS_prctl, .args = { PR_GET_SECUREBITS } },
 		{ .nr = SYS_prctl, .args = { PR_GET_DUMPABLE } },
 	};
@@ -185,8 +192,10 @@ ask_thread(struct ckpt *c, struct task *t, size_t i, Img__Cred *m,
 		r = tracee_read(&t->area, at, answers, sizeof answers, c->err);
 	for (size_t k = 0; r >= 0 && k < n; k++)
 		if (ops[k].ret < 0)
-			r = err_num(c->err, (int)ops[k].ret, "%s (pid %d): "
-			    "asking for its rights", t->comm, t->pid);
+			r = err_num(c->err, (int)ops[k].ret,
+			    "%s (pid %d): "
+			    "asking for its rights",
+			    t->comm, t->pid);
 	if (r < 0)
 		return r;
 	*ret_pdeathsig = (uint32_t)answers[0];
@@ -274,7 +283,8 @@ plan_capset(struct plan *p, struct task *t, uint64_t eff, uint64_t prm,
     uint64_t inh)
 {
 	const struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3 };
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
 	const struct __user_cap_data_struct sets[2] = {
 		{ (uint32_t)eff, (uint32_t)prm, (uint32_t)inh },
 		{ (uint32_t)(eff >> 32), (uint32_t)(prm >> 32),
@@ -322,8 +332,7 @@ plan_root(struct plan *p, struct task *t, const Img__Cred *m,
 	uint64_t inh = m->cap_inheritable & ours->cap_bnd;
 	uint64_t amb = m->cap_ambient & prm & inh;
 
-	plan_prctl(p, "securebits", PR_SET_SECUREBITS,
-	    SECBIT_NO_SETUID_FIXUP);
+	plan_prctl(p, "securebits", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
 	plan_capset(p, t, ours->cap_prm, ours->cap_prm, inh);
 	plan_bounding(p, m, ours->cap_bnd);
 	plan_ids(p, t, m);
@@ -377,9 +386,10 @@ revive_thread(struct ckpt *c, struct task *t, size_t i, const Img__Cred *m,
 	r = tracee_run(&t->threads[i], &t->area, p.ops, p.n, c->err);
 	for (size_t k = 0; r >= 0 && k < p.n; k++)
 		if (p.what[k] != NULL && p.ops[k].ret < 0)
-			r = err_num(c->err, (int)p.ops[k].ret, "%s (pid %d): "
-			    "giving it back its %s", t->comm, t->vpid,
-			    p.what[k]);
+			r = err_num(c->err, (int)p.ops[k].ret,
+			    "%s (pid %d): "
+			    "giving it back its %s",
+			    t->comm, t->vpid, p.what[k]);
 	return r;
 }
 
@@ -388,14 +398,17 @@ verify(struct ckpt *c, struct task *t, const Img__Cred *m)
 {
 	if (m->n_uids != N_IDS || m->n_gids != N_IDS ||
 	    m->n_pdeathsigs != t->n_threads || m->n_groups > N_GROUPS_MAX)
-		return err_set(c->err, -EBADMSG, "the image is damaged: "
-		    "rights of %s (pid %d)", t->comm, t->vpid);
+		return err_set(c->err, -EBADMSG,
+		    "the image is damaged: "
+		    "rights of %s (pid %d)",
+		    t->comm, t->vpid);
 	if (by_root(c))
 		return 0;
 	if (!all_ids(m->uids, geteuid()) || !all_ids(m->gids, getegid()))
-		return err_set(c->err, -EPERM, "%s (pid %d) has rights of user "
-		    "%u and group %u: only root can bring it back", t->comm,
-		    t->vpid, m->uids[1], m->gids[1]);
+		return err_set(c->err, -EPERM,
+		    "%s (pid %d) has rights of user "
+		    "%u and group %u: only root can bring it back",
+		    t->comm, t->vpid, m->uids[1], m->gids[1]);
 	return 0;
 }
 
@@ -406,15 +419,18 @@ tell(struct ckpt *c, struct task *t, const Img__Cred *m,
 {
 	if (by_root(c)) {
 		if ((m->cap_permitted & ~ours->cap_prm) != 0)
-			note_once(c, "processes that had more capabilities "
+			note_once(c,
+			    "processes that had more capabilities "
 			    "than sess has now have only those");
 		return;
 	}
 	if (m->cap_permitted != 0)
-		note(c, t, "it has lost its capabilities: only root can give "
+		note(c, t,
+		    "it has lost its capabilities: only root can give "
 		    "them back");
 	if (m->n_groups != (size_t)getgroups(0, NULL))
-		note_once(c, "supplementary groups are those that you have "
+		note_once(c,
+		    "supplementary groups are those that you have "
 		    "now");
 }
 

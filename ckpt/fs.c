@@ -32,7 +32,7 @@
 /* What a process may have of its own, and in words. */
 static const struct {
 	const char *name;
-	const char *of;    /* compared with this one of the tree's parent */
+	const char *of; /* compared with this one of the tree's parent */
 	const char *words;
 } namespaces[] = {
 	{ "mnt", "mnt", "has mounts of its own (a mount namespace)" },
@@ -88,13 +88,15 @@ check_sharing(struct ckpt *c, struct task *t)
 	size_t n;
 
 	if (t->parent != NULL && shares_fs(t->pid, t->parent->pid))
-		return obstacle(c, t, "it shares its working directory with "
+		return obstacle(c, t,
+		    "it shares its working directory with "
 		    "its parent (CLONE_FS): end it before saving");
 	if (procfs_tids(t->pid, &tids, &n) < 0)
 		return 0;
 	for (size_t i = 1; i < n; i++)
 		if (syscall(SYS_kcmp, t->pid, tids[i], KCMP_FS, 0, 0) > 0)
-			return obstacle(c, t, "its threads have working "
+			return obstacle(c, t,
+			    "its threads have working "
 			    "directories of their own: end it before saving");
 	return 0;
 }
@@ -153,10 +155,13 @@ fs_check(struct ckpt *c, struct task *t)
 	if (procfs_link(t->pid, "cwd", &cwd) < 0)
 		return 0;
 	if (cwd[0] != '/' || (!leads_there(c, t, cwd, &deleted) && !deleted))
-		(void)obstacle(c, t, "its working directory %s cannot be "
-		    "reached by that path: let it change to another one", cwd);
+		(void)obstacle(c, t,
+		    "its working directory %s cannot be "
+		    "reached by that path: let it change to another one",
+		    cwd);
 	if (geteuid() != 0 && !same_root(c, t))
-		(void)obstacle(c, t, "it lives in a root directory of its own "
+		(void)obstacle(c, t,
+		    "it lives in a root directory of its own "
 		    "(chroot): only root can save it");
 	(void)check_sharing(c, t);
 	return check_namespaces(c, t);
@@ -185,8 +190,10 @@ fs_save(struct ckpt *c, struct task *t)
 	if (r >= 0)
 		r = procfs_status(t->pid, &st);
 	if (r < 0)
-		return err_num(c->err, r, "%s (pid %d): finding its "
-		    "directories", t->comm, t->pid);
+		return err_num(c->err, r,
+		    "%s (pid %d): finding its "
+		    "directories",
+		    t->comm, t->pid);
 	m.umask = st.umask;
 	procfs_status_done(&st);
 	if (!leads_there(c, t, cwd, &deleted) && deleted) {
@@ -249,8 +256,10 @@ enter_removed(struct ckpt *c, struct task *t, const char *path)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (mkdtemp(other) == NULL)
-		return err_sys(c->err, "%s (pid %d): making a directory for "
-		    "it", t->comm, t->vpid);
+		return err_sys(c->err,
+		    "%s (pid %d): making a directory for "
+		    "it",
+		    t->comm, t->vpid);
 	val = task_must(c, t, "entering a directory", SYS_chdir,
 	    tracee_put(&t->area, other, sizeof other), 0, 0, 0, 0, 0);
 	(void)rmdir(other);
@@ -264,7 +273,8 @@ revive_cwd(struct ckpt *c, struct task *t, const Img__Fs *m)
 	int64_t val;
 
 	if (path == NULL || m->cwd.len >= PATH_MAX)
-		return err_set(c->err, -EBADMSG, "the image is damaged: "
+		return err_set(c->err, -EBADMSG,
+		    "the image is damaged: "
 		    "working directory");
 	if (m->cwd_deleted)
 		return enter_removed(c, t, path);
@@ -272,8 +282,10 @@ revive_cwd(struct ckpt *c, struct task *t, const Img__Fs *m)
 	    tracee_put(&t->area, path, m->cwd.len + 1), 0, 0, 0, 0, 0);
 	if (val == 0 || val == -ESRCH)
 		return (int)val;
-	note(c, t, "its directory %s is gone (%s): it stands in a removed "
-	    "one", path, strerror((int)-val));
+	note(c, t,
+	    "its directory %s is gone (%s): it stands in a removed "
+	    "one",
+	    path, strerror((int)-val));
 	return enter_removed(c, t, path);
 }
 
@@ -289,7 +301,8 @@ fs_put_back(struct ckpt *c, struct task *t, const Img__Fs *m)
 		return r;
 	if (m->root.len != 0) {
 		if (root == NULL || m->root.len >= PATH_MAX)
-			return err_set(c->err, -EBADMSG, "the image is "
+			return err_set(c->err, -EBADMSG,
+			    "the image is "
 			    "damaged: root directory");
 		/* Behind the working directory, whose path is not below it. */
 		val = task_must(c, t, "its root directory", SYS_chroot,

@@ -47,8 +47,8 @@ answered(struct ckpt *c, struct task *t, size_t limit, int64_t answer)
 {
 	if (answer >= 0)
 		return 0;
-	return err_num(c->err, (int)answer, "%s (pid %d): limit of %s",
-	    t->comm, t->pid, words[limit]);
+	return err_num(c->err, (int)answer, "%s (pid %d): limit of %s", t->comm,
+	    t->pid, words[limit]);
 }
 
 /* ---- save ---- */
@@ -128,8 +128,10 @@ lower(struct ckpt *c, struct task *t, struct limit v[N_LIMITS],
 	for (size_t i = 0; any && r >= 0 && i < N_LIMITS; i++) {
 		if (answers[i] != -EPERM)
 			continue;
-		note_once(c, "limit of %s: at most %" PRIu64 " is allowed "
-		    "here", words[i], now[i].hard);
+		note_once(c,
+		    "limit of %s: at most %" PRIu64 " is allowed "
+		    "here",
+		    words[i], now[i].hard);
 		v[i].hard = now[i].hard;
 		if (v[i].soft > v[i].hard)
 			v[i].soft = v[i].hard;
@@ -158,8 +160,10 @@ limits_revive(struct ckpt *c, struct task *t)
 		v[i] = (struct limit){ m->soft[i], m->hard[i] };
 	img__limits__free_unpacked(m, NULL);
 	if (!whole)
-		return err_set(c->err, -EBADMSG, "the image is damaged: "
-		    "limits of %s (pid %d)", t->comm, t->vpid);
+		return err_set(c->err, -EBADMSG,
+		    "the image is damaged: "
+		    "limits of %s (pid %d)",
+		    t->comm, t->vpid);
 	r = set(c, t, v, answers);
 	return r < 0 ? r : lower(c, t, v, answers);
 }

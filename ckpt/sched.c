@@ -80,9 +80,9 @@ cpus_equal(const struct cpus *a, const struct cpus *b)
 
 struct saved {
 	Img__Sched m;
-	Img__SchedThread *threads;   /* owned */
+	Img__SchedThread *threads;      /* owned */
 	Img__SchedThread **thread_ptrs; /* owned */
-	struct cpus *cpus;           /* owned; one a thread */
+	struct cpus *cpus;              /* owned; one a thread */
 	struct cpus ours;
 };
 
@@ -103,8 +103,7 @@ get_ioprio(pid_t tid, int nice)
 {
 	long v = syscall(SYS_ioprio_get, IOPRIO_PROCESS, tid);
 
-	if (v < 0 || IOPRIO_CLASS(v) == 0 ||
-	    v == (2L << 13 | (nice + 20) / 5))
+	if (v < 0 || IOPRIO_CLASS(v) == 0 || v == (2L << 13 | (nice + 20) / 5))
 		return 0;
 	return (uint32_t)v;
 }
@@ -152,8 +151,10 @@ save_thread(struct ckpt *c, struct task *t, struct saved *s, size_t i)
 	if (r >= 0 && (ops[0].ret < 0 || ops[1].ret < 0))
 		r = -EIO;
 	if (r < 0)
-		return err_num(c->err, r, "%s (pid %d): asking how it is "
-		    "scheduled", t->comm, t->pid);
+		return err_num(c->err, r,
+		    "%s (pid %d): asking how it is "
+		    "scheduled",
+		    t->comm, t->pid);
 	m->vtid = (uint32_t)th->vtid;
 	m->slack_ns = (uint64_t)ops[0].ret;
 	m->personality = (uint32_t)ops[1].ret;
@@ -171,7 +172,8 @@ get_oom_score_adj(pid_t pid)
 
 	(void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
 	return io_read_file(AT_FDCWD, path, &b) < 0 ?
-	    0 : atoi((const char *)b.data);
+	    0 :
+	    atoi((const char *)b.data);
 }
 
 static int
@@ -214,7 +216,8 @@ set_cpus(struct ckpt *c, struct task *t, pid_t tid, const Img__SchedThread *m)
 	memcpy(cpus.bits, m->cpus.data, len);
 	if (syscall(SYS_sched_setaffinity, tid, sizeof cpus.bits, cpus.bits) <
 	    0)
-		note(c, t, "the CPUs that it was bound to are not here: it may "
+		note(c, t,
+		    "the CPUs that it was bound to are not here: it may "
 		    "use all of them");
 }
 
@@ -223,12 +226,15 @@ set_cpus(struct ckpt *c, struct task *t, pid_t tid, const Img__SchedThread *m)
  * its own first: a realtime thread has one too, for later.
  */
 static void
-set_policy(struct ckpt *c, struct task *t, pid_t tid,
-    const Img__SchedThread *m)
+set_policy(struct ckpt *c, struct task *t, pid_t tid, const Img__SchedThread *m)
 {
-	struct attr attr = { .size = sizeof attr, .policy = m->policy,
-		.flags = m->flags, .nice = m->nice, .priority = m->priority,
-		.runtime_ns = m->runtime_ns, .deadline_ns = m->deadline_ns,
+	struct attr attr = { .size = sizeof attr,
+		.policy = m->policy,
+		.flags = m->flags,
+		.nice = m->nice,
+		.priority = m->priority,
+		.runtime_ns = m->runtime_ns,
+		.deadline_ns = m->deadline_ns,
 		.period_ns = m->period_ns };
 	Img__SchedThread now;
 
@@ -249,8 +255,7 @@ set_policy(struct ckpt *c, struct task *t, pid_t tid,
 }
 
 static void
-set_ioprio(struct ckpt *c, struct task *t, pid_t tid,
-    const Img__SchedThread *m)
+set_ioprio(struct ckpt *c, struct task *t, pid_t tid, const Img__SchedThread *m)
 {
 	if (m->ioprio != 0 &&
 	    syscall(SYS_ioprio_set, IOPRIO_PROCESS, tid, m->ioprio) < 0)
@@ -275,8 +280,10 @@ revive_thread(struct ckpt *c, struct task *t, size_t i,
 	r = tracee_run(th, &t->area, ops, N_ELEMENTS(ops), c->err);
 	for (size_t k = 0; r >= 0 && k < N_ELEMENTS(ops); k++)
 		if (ops[k].ret < 0)
-			r = err_num(c->err, (int)ops[k].ret, "%s (pid %d): "
-			    "personality or timer slack", t->comm, t->vpid);
+			r = err_num(c->err, (int)ops[k].ret,
+			    "%s (pid %d): "
+			    "personality or timer slack",
+			    t->comm, t->vpid);
 	return r;
 }
 
@@ -319,7 +326,8 @@ sched_revive(struct ckpt *c, struct task *t)
 		const Img__SchedThread *th = find_thread(m, t->vtids[i]);
 
 		r = th != NULL ? revive_thread(c, t, i, th) :
-				 err_set(c->err, -EBADMSG, "the image is "
+				 err_set(c->err, -EBADMSG,
+				     "the image is "
 				     "damaged: scheduling of thread %d",
 				     t->vtids[i]);
 	}

@@ -23,10 +23,10 @@
 
 #define N_SIGNALS 64
 #define ALL_SIGNALS (~UINT64_C(0))
-#define SET_LEN 8     /* sizeof(sigset_t) of the kernel */
-#define N_FLUSH 8     /* signals taken away in one batch */
-#define N_QUEUE 64    /* signals queued in one batch */
-#define N_PEEK 64     /* signals read by one request */
+#define SET_LEN 8  /* sizeof(sigset_t) of the kernel */
+#define N_FLUSH 8  /* signals taken away in one batch */
+#define N_QUEUE 64 /* signals queued in one batch */
+#define N_PEEK 64  /* signals read by one request */
 #define SAVED_FLAGS ((int)SS_DISABLE | (int)SS_AUTODISARM)
 
 #ifndef SS_AUTODISARM
@@ -43,10 +43,10 @@ struct action {
 
 /* Signals on their way to a thread or a process. */
 struct queue {
-	siginfo_t *infos;            /* owned */
-	ProtobufCBinaryData *views;  /* owned; of infos, when done */
+	siginfo_t *infos;           /* owned */
+	ProtobufCBinaryData *views; /* owned; of infos, when done */
 	size_t n, cap;
-	uint64_t set;                /* of their numbers */
+	uint64_t set; /* of their numbers */
 };
 
 static uint64_t
@@ -99,7 +99,8 @@ forget_timer(siginfo_t *info)
 {
 	if (info->si_code == SI_TIMER) /* uapi: si_sys_private */
 		memset((char *)info + offsetof(siginfo_t, si_value) +
-		    sizeof info->si_value, 0, sizeof(int));
+			sizeof info->si_value,
+		    0, sizeof(int));
 }
 
 /* Read the queue of thread TID, or with SHARED of its process, into Q. */
@@ -170,8 +171,8 @@ struct saved {
 	struct action actions[N_SIGNALS];
 	Img__SigAction action_msgs[N_SIGNALS], *action_ptrs[N_SIGNALS];
 	struct queue shared;
-	struct queue *queues;     /* owned; one a thread */
-	Img__SigThread *threads;  /* owned */
+	struct queue *queues;         /* owned; one a thread */
+	Img__SigThread *threads;      /* owned */
 	Img__SigThread **thread_ptrs; /* owned */
 	size_t n_threads;
 };
@@ -293,8 +294,10 @@ save_thread(struct ckpt *c, struct task *t, struct saved *s, size_t i)
 	if (r >= 0)
 		r = queue_views(q, &m->pending, &m->n_pending);
 	if (r < 0)
-		return err_num(c->err, r, "%s (pid %d): reading its pending "
-		    "signals", t->comm, t->pid);
+		return err_num(c->err, r,
+		    "%s (pid %d): reading its pending "
+		    "signals",
+		    t->comm, t->pid);
 	m->vtid = (uint32_t)th->vtid;
 	m->alt_sp = (uint64_t)(uintptr_t)a.stack.ss_sp;
 	m->alt_size = a.stack.ss_size;
@@ -337,8 +340,7 @@ flush(struct ckpt *c, struct task *t, size_t i)
 		raddr timeout = tracee_put(&t->area, &now, sizeof now);
 
 		for (size_t k = 0; k < N_FLUSH; k++)
-			ops[k] = (struct tracee_op){
-				.nr = SYS_rt_sigtimedwait,
+			ops[k] = (struct tracee_op){ .nr = SYS_rt_sigtimedwait,
 				.args = { set, 0, timeout, SET_LEN } };
 		r = tracee_run(&t->threads[i], &t->area, ops, N_FLUSH, c->err);
 	} while (r >= 0 && ops[N_FLUSH - 1].ret > 0);
@@ -359,8 +361,10 @@ revive_actions(struct ckpt *c, struct task *t, const Img__Signals *m)
 		const Img__SigAction *a = m->actions[i];
 
 		if (a->signo < 1 || a->signo > N_SIGNALS)
-			return err_set(c->err, -EBADMSG, "the image is "
-			    "damaged: signal %u", a->signo);
+			return err_set(c->err, -EBADMSG,
+			    "the image is "
+			    "damaged: signal %u",
+			    a->signo);
 		actions[a->signo - 1] = (struct action){ a->handler, a->flags,
 			a->restorer, a->mask };
 	}
@@ -374,9 +378,10 @@ revive_actions(struct ckpt *c, struct task *t, const Img__Signals *m)
 	r = task_run(c, t, ops, n);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		if (ops[i].ret < 0)
-			r = err_num(c->err, (int)ops[i].ret, "%s (pid %d): "
-			    "handler of signal %d", t->comm, t->vpid,
-			    (int)ops[i].args[0]);
+			r = err_num(c->err, (int)ops[i].ret,
+			    "%s (pid %d): "
+			    "handler of signal %d",
+			    t->comm, t->vpid, (int)ops[i].args[0]);
 	return r;
 }
 
@@ -394,8 +399,10 @@ revive_stack(struct ckpt *c, struct task *t, size_t i, const Img__SigThread *m)
 	op.args[0] = tracee_put(&t->area, &stack, sizeof stack);
 	r = tracee_run(&t->threads[i], &t->area, &op, 1, c->err);
 	if (r >= 0 && op.ret < 0)
-		r = err_num(c->err, (int)op.ret, "%s (pid %d): alternate "
-		    "signal stack", t->comm, t->vpid);
+		r = err_num(c->err, (int)op.ret,
+		    "%s (pid %d): alternate "
+		    "signal stack",
+		    t->comm, t->vpid);
 	return r;
 }
 
@@ -404,8 +411,9 @@ static int
 queue_some(struct ckpt *c, struct task *t, size_t i, bool shared,
     const ProtobufCBinaryData *v, size_t n, size_t *ret_lost)
 {
+	const struct tracee *th = &t->threads[i];
+	uint64_t vpid = (uint64_t)th->vtgid, vtid = (uint64_t)th->vtid;
 	struct tracee_op ops[N_QUEUE];
-	uint64_t vpid = (uint64_t)t->vpid, vtid = (uint64_t)t->vtids[i];
 	int r;
 
 	for (size_t k = 0; k < n; k++) {
@@ -414,16 +422,17 @@ queue_some(struct ckpt *c, struct task *t, size_t i, bool shared,
 		raddr at;
 
 		if (v[k].len != sizeof info)
-			return err_set(c->err, -EBADMSG, "the image is "
+			return err_set(c->err, -EBADMSG,
+			    "the image is "
 			    "damaged: pending signal");
 		memcpy(&info, v[k].data, sizeof info);
 		sig = (uint64_t)info.si_signo;
 		at = tracee_put(&t->area, &info, sizeof info);
 		ops[k] = shared ?
 		    (struct tracee_op){ .nr = SYS_rt_sigqueueinfo,
-			.args = { vpid, sig, at } } :
+			    .args = { vpid, sig, at } } :
 		    (struct tracee_op){ .nr = SYS_rt_tgsigqueueinfo,
-			.args = { vpid, vtid, sig, at } };
+			    .args = { vpid, vtid, sig, at } };
 	}
 	r = tracee_run(&t->threads[i], &t->area, ops, n, c->err);
 	*ret_lost = 0;
@@ -447,9 +456,42 @@ revive_pending(struct ckpt *c, struct task *t, size_t i, bool shared,
 		lost += here;
 	}
 	if (lost > 0)
-		note(c, t, "%zu signals that were waiting for it are lost "
-		    "(limit of pending signals)", lost);
+		note(c, t,
+		    "%zu signals that were waiting for it are lost "
+		    "(limit of pending signals)",
+		    lost);
 	return 0;
+}
+
+static uint64_t
+set_of(const ProtobufCBinaryData *v, size_t n)
+{
+	uint64_t set = 0;
+	siginfo_t info;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].len != sizeof info)
+			continue;
+		memcpy(&info, v[i].data, sizeof info);
+		if (info.si_signo >= 1 && info.si_signo <= N_SIGNALS)
+			set |= bit(info.si_signo);
+	}
+	return set;
+}
+
+/*
+ * The signal that ends a batch cannot be blocked in it: one of that number
+ * would come out as it is queued. Which it is does not matter any more when
+ * all that can see it is a tracer that will not be outlived.
+ */
+static void
+avoid_bell(struct tracee *th, uint64_t pending)
+{
+	static const int bells[] = { SIGURG, SIGWINCH, SIGCHLD };
+
+	for (size_t i = 0; i < N_ELEMENTS(bells); i++)
+		if ((pending & bit(th->bell)) != 0)
+			th->bell = bells[i];
 }
 
 static const Img__SigThread *
@@ -469,21 +511,27 @@ find_thread(const Img__Signals *m, pid_t vtid)
 static int
 revive_all(struct ckpt *c, struct task *t, const Img__Signals *m)
 {
+	uint64_t shared = set_of(m->pending, m->n_pending);
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < t->n_threads; i++)
 		r = flush(c, t, i);
 	if (r >= 0)
 		r = revive_actions(c, t, m);
-	if (r >= 0)
-		r = revive_pending(c, t, 0, true, m->pending, m->n_pending);
 	for (size_t i = 0; r >= 0 && i < t->n_threads; i++) {
 		const Img__SigThread *th = find_thread(m, t->vtids[i]);
 
 		if (th == NULL)
-			return err_set(c->err, -EBADMSG, "the image is "
-			    "damaged: no signals of thread %d", t->vtids[i]);
+			return err_set(c->err, -EBADMSG,
+			    "the image is "
+			    "damaged: no signals of thread %d",
+			    t->vtids[i]);
+		avoid_bell(&t->threads[i],
+		    shared | set_of(th->pending, th->n_pending));
 		r = revive_stack(c, t, i, th);
+		if (r >= 0 && i == 0)
+			r = revive_pending(c, t, 0, true, m->pending,
+			    m->n_pending);
 		if (r >= 0)
 			r = revive_pending(c, t, i, false, th->pending,
 			    th->n_pending);

@@ -53,8 +53,8 @@ _Static_assert(sizeof(struct event) == 64, "kernel: SIGEV_MAX_SIZE");
 struct saved {
 	Img__Timers m;
 	Img__IntervalTimer itimers[N_ITIMERS], *itimer_ptrs[N_ITIMERS];
-	struct procfs_timer *list; /* owned; ids ascending */
-	Img__PosixTimer *timers;   /* owned */
+	struct procfs_timer *list;    /* owned; ids ascending */
+	Img__PosixTimer *timers;      /* owned */
 	Img__PosixTimer **timer_ptrs; /* owned */
 };
 
@@ -82,8 +82,7 @@ vtid_of(const struct task *t, pid_t tid)
 	uint32_t vtid = 0;
 
 	for (size_t i = 0; i < t->n_threads; i++) {
-		if (t->threads[i].tid != tid ||
-		    procfs_status(tid, &st) < 0)
+		if (t->threads[i].tid != tid || procfs_status(tid, &st) < 0)
 			continue;
 		vtid = (uint32_t)st.nspid;
 		procfs_status_done(&st);
@@ -172,8 +171,8 @@ ask_timers(struct ckpt *c, struct task *t, Img__PosixTimer **v, size_t n)
 
 		ops[2 * i] = (struct tracee_op){ .nr = SYS_timer_gettime,
 			.args = { id, at + i * sizeof *left } };
-		ops[2 * i + 1] = (struct tracee_op){
-			.nr = SYS_timer_getoverrun, .args = { id } };
+		ops[2 * i + 1] = (struct tracee_op){ .nr = SYS_timer_getoverrun,
+			.args = { id } };
 	}
 	r = task_run(c, t, ops, 2 * n);
 	if (r >= 0)
@@ -184,9 +183,10 @@ ask_timers(struct ckpt *c, struct task *t, Img__PosixTimer **v, size_t n)
 			    "%s (pid %d): asking for timer %d", t->comm, t->pid,
 			    v[i]->id);
 		if (ops[2 * i + 1].ret > 0)
-			note(c, t, "timer %d has missed %" PRId64 " times that "
-			    "it will not report after a revival", v[i]->id,
-			    ops[2 * i + 1].ret);
+			note(c, t,
+			    "timer %d has missed %" PRId64 " times that "
+			    "it will not report after a revival",
+			    v[i]->id, ops[2 * i + 1].ret);
 		v[i]->left_s = left[i].it_value.tv_sec;
 		v[i]->left_ns = left[i].it_value.tv_nsec;
 		v[i]->interval_s = left[i].it_interval.tv_sec;
@@ -243,8 +243,10 @@ static int
 create(struct ckpt *c, struct task *t, const Img__PosixTimer *m, bool ask,
     int32_t *ret_id)
 {
-	struct event ev = { .value = m->value, .signo = m->signo,
-		.notify = m->notify, .tid = (int32_t)m->vtid };
+	struct event ev = { .value = m->value,
+		.signo = m->signo,
+		.notify = m->notify,
+		.tid = (int32_t)m->vtid };
 	int32_t clock = m->clock;
 	raddr id_at, ev_at;
 	int64_t val;
@@ -285,12 +287,11 @@ use_up(struct ckpt *c, struct task *t, int32_t first, int32_t n)
 
 		some = n - done < N_BATCH ? n - done : N_BATCH;
 		for (int32_t i = 0; i < some; i++) {
-			ops[2 * i] = (struct tracee_op){
-				.nr = SYS_timer_create,
+			ops[2 * i] = (struct tracee_op){ .nr = SYS_timer_create,
 				.args = { CLOCK_MONOTONIC, ev_at, id_at } };
-			ops[2 * i + 1] = (struct tracee_op){
-				.nr = SYS_timer_delete,
-				.args = { (uint64_t)(first + done + i) } };
+			ops[2 * i + 1] =
+			    (struct tracee_op){ .nr = SYS_timer_delete,
+				    .args = { (uint64_t)(first + done + i) } };
 		}
 		r = task_run(c, t, ops, 2 * (size_t)some);
 		for (int32_t i = 0; r >= 0 && i < 2 * some; i++)
@@ -315,7 +316,8 @@ create_in_turn(struct ckpt *c, struct task *t, const Img__PosixTimer *m)
 	if (r < 0 || id == m->id)
 		return r;
 	if (m->id < id || m->id - id > N_TURNS_MAX)
-		return err_set(c->err, -EOPNOTSUPP, "%s (pid %d): timer number "
+		return err_set(c->err, -EOPNOTSUPP,
+		    "%s (pid %d): timer number "
 		    "%d cannot be had again from this kernel (Linux 6.15 can)",
 		    t->comm, t->vpid, m->id);
 	val = task_call(c, t, SYS_timer_delete, (uint64_t)id, 0, 0, 0, 0, 0);
@@ -325,8 +327,10 @@ create_in_turn(struct ckpt *c, struct task *t, const Img__PosixTimer *m)
 	if (r >= 0)
 		r = create(c, t, m, false, &id);
 	if (r >= 0 && id != m->id)
-		r = err_set(c->err, -EIO, "%s (pid %d): timer %d became "
-		    "number %d", t->comm, t->vpid, m->id, id);
+		r = err_set(c->err, -EIO,
+		    "%s (pid %d): timer %d became "
+		    "number %d",
+		    t->comm, t->vpid, m->id, id);
 	return r;
 }
 
@@ -342,8 +346,10 @@ create_all(struct ckpt *c, struct task *t, const Img__Timers *m)
 	    RESTORE_IDS_ON, 0, 0, 0, 0);
 	for (size_t i = 0; r >= 0 && i < m->n_timers; i++) {
 		if (m->timers[i]->id < 0)
-			return err_set(c->err, -EBADMSG, "the image is "
-			    "damaged: timer %d", m->timers[i]->id);
+			return err_set(c->err, -EBADMSG,
+			    "the image is "
+			    "damaged: timer %d",
+			    m->timers[i]->id);
 		r = on < 0 ? create_in_turn(c, t, m->timers[i]) :
 			     create(c, t, m->timers[i], true, &id);
 	}
@@ -385,8 +391,10 @@ arm_itimers(struct ckpt *c, struct task *t, const Img__Timers *m)
 	int r;
 
 	if (n > N_ITIMERS)
-		return err_set(c->err, -EBADMSG, "the image is damaged: "
-		    "%zu interval timers", n);
+		return err_set(c->err, -EBADMSG,
+		    "the image is damaged: "
+		    "%zu interval timers",
+		    n);
 	for (size_t i = 0; i < n; i++) {
 		const Img__IntervalTimer *it = m->itimers[i];
 		struct itimerval v = {
@@ -400,8 +408,10 @@ arm_itimers(struct ckpt *c, struct task *t, const Img__Timers *m)
 	r = task_run(c, t, ops, n);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		if (ops[i].ret < 0)
-			r = err_num(c->err, (int)ops[i].ret, "%s (pid %d): "
-			    "interval timer %zu", t->comm, t->vpid, i);
+			r = err_num(c->err, (int)ops[i].ret,
+			    "%s (pid %d): "
+			    "interval timer %zu",
+			    t->comm, t->vpid, i);
 	return r;
 }
 
