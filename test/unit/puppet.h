@@ -140,8 +140,9 @@ puppet_look(struct puppet *p)
 		.parent = getpid() };
 }
 
+/* BEFORE, when not NULL, may change what is known of it before any batch. */
 static inline void
-puppet_stop(struct puppet *p)
+puppet_stop(struct puppet *p, void (*before)(struct puppet *p))
 {
 	puppet_look(p);
 	for (size_t i = 0; i < p->t.n_threads; i++) {
@@ -151,6 +152,8 @@ puppet_stop(struct puppet *p)
 		    tracee_wait_stop(th, UINT64_MAX, &p->err) < 0)
 			fail_msg("%s", p->err.text);
 	}
+	if (before != NULL)
+		before(p);
 	if (tracee_area_open(p->threads, 0, PUPPET_AREA, &p->t.area, &p->err) <
 	    0)
 		fail_msg("%s", p->err.text);
@@ -188,17 +191,16 @@ puppet_image(const struct puppet *from, struct puppet *to)
 static inline void
 puppet_save(struct puppet *p, const struct resource *res)
 {
-	puppet_stop(p);
+	puppet_stop(p, NULL);
 	if (res->save(&p->c, &p->t) < 0)
 		fail_msg("%s", p->err.text);
 	puppet_go(p);
 }
 
-/* P, which has as many threads, becomes what FROM was. */
+/* P, which is stopped and has as many threads, becomes what FROM was. */
 static inline void
-puppet_revive(struct puppet *p, struct puppet *from, const struct resource *res)
+puppet_become(struct puppet *p, struct puppet *from, const struct resource *res)
 {
-	puppet_stop(p);
 	assert_int_equal(p->t.n_threads, from->t.n_threads);
 	puppet_image(from, p);
 	p->t.vpid = from->pid;
@@ -207,6 +209,13 @@ puppet_revive(struct puppet *p, struct puppet *from, const struct resource *res)
 		fail_msg("%s", p->err.text);
 	image_close(p->c.img);
 	puppet_go(p);
+}
+
+static inline void
+puppet_revive(struct puppet *p, struct puppet *from, const struct resource *res)
+{
+	puppet_stop(p, NULL);
+	puppet_become(p, from, res);
 }
 
 static inline bool
