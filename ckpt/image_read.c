@@ -194,7 +194,6 @@ tail_is_sound(const struct image *img, const uint8_t *t)
 	    get_u64(t + TAIL_N_RECORDS) <= records_len / REC_SIZE &&
 	    n_chunks <= (tail_off - table_off) / ENT_SIZE &&
 	    n_chunks * ENT_SIZE == tail_off - table_off &&
-	    n_pages <= n_chunks * IMAGE_CHUNK_PAGES &&
 	    n_chunks ==
 	    n_pages / IMAGE_CHUNK_PAGES + (n_pages % IMAGE_CHUNK_PAGES != 0);
 }

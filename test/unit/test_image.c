@@ -349,6 +349,50 @@ any_byte_that_changes_is_found(void **state)
 	}
 }
 
+/* Open LEN bytes as an image, no more. */
+static int
+open_only(const uint8_t *data, size_t len)
+{
+	autoclose int fd = forge_file(data, len);
+	struct image *img;
+	struct err e;
+	int r;
+
+	r = image_open_fd(fd, "test", &img, &e);
+	if (r == 0)
+		image_close(img);
+	return r;
+}
+
+static void
+all_but_page_data_is_verified_by_opening(void **state)
+{
+	autoscratch struct scratch s = scratch_new();
+	autofree uint8_t *data = NULL;
+	uint64_t pages_end, table;
+	size_t len;
+
+	(void)state;
+	(void)make_image(s.fd, 3, 1);
+	data = load_image(s.fd, &len);
+	pages_end = get_u64(data + len - TAIL_SIZE + TAIL_RECORDS_OFF);
+	table = get_u64(data + len - TAIL_SIZE + TAIL_TABLE_OFF);
+	assert_int_equal(open_only(data, len), 0);
+	for (size_t i = 0; i < len; i++) {
+		if (i == HEAD_SIZE)
+			i = pages_end;
+		data[i] ^= 0x10;
+		assert_int_equal(open_only(data, len), -EBADMSG);
+		data[i] ^= 0x10;
+	}
+	/* A chunk that is longer than the room for it, frame and all. */
+	assert_int_equal(get_u32(data + table + ENT_STORED), 4096);
+	put_u32(data + table + ENT_STORED, 8192);
+	put_u32(data + table + ENT_FRAME, 5000);
+	forge_seal(data, len);
+	assert_int_equal(open_only(data, len), -EBADMSG);
+}
+
 static void
 damage_is_found_by_the_chunk_that_is_read(void **state)
 {
@@ -369,9 +413,10 @@ damage_is_found_by_the_chunk_that_is_read(void **state)
 	assert_int_equal(image_open(s.fd, 7, &img, &e), 0);
 	assert_int_equal(image_pages_open(img, &c, &e), 0);
 	check_pages(c, 0, 256);
+	check_pages(c, 255, 1);
 	assert_int_equal(image_read_pages(c, 500, page, 1, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "byte 1052672"));
-	assert_int_equal(image_read_pages(c, 255, page, 1, &e), 0);
+	check_pages(c, 255, 1);
 	assert_int_equal(image_locate_pages(c, 300, 1, &off, &n, &e),
 	    -EBADMSG);
 	check_pages(c, 512, 88);
@@ -750,6 +795,7 @@ main(void)
 		cmocka_unit_test(chunks_that_do_not_shrink_stay_raw),
 		cmocka_unit_test(a_cut_image_is_refused_wherever_it_was_cut),
 		cmocka_unit_test(any_byte_that_changes_is_found),
+		cmocka_unit_test(all_but_page_data_is_verified_by_opening),
 		cmocka_unit_test(damage_is_found_by_the_chunk_that_is_read),
 		cmocka_unit_test(
 		    images_of_newer_sess_and_other_machines_are_refused),
