@@ -1,0 +1,436 @@
+/*
+ * client.c - see client.h. The terminal is lent as a description of its own
+ * (only the owner of a tty may open it anew), so that its being non-blocking
+ * is nobody else's affair; where that cannot be, a relay is lent.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/scope.h"
+#include "config.h"
+#include "ended.h"
+#include "relay.h"
+#include "undo.h"
+
+#define ANSWER_MS 10000
+#define DRAIN_MS 2000
+#define GIVE_BACK_MS 500 /* a stopped terminal is not waited for */
+#define SUSPEND_MS 2000
+
+struct client {
+	const struct client_options *o;
+	int sock;
+	int tty; /* descriptor of the terminal; -1: none */
+	bool raw;
+	struct termios before; /* as the terminal was */
+	struct undo_page *page;
+	struct relay *relay; /* NULL: the terminal itself is lent */
+	int signals;         /* signalfd */
+	sigset_t mask_before;
+	bool finished, suspended;
+	int result;      /* exit status, or negative errno */
+	int row;         /* for the cursor, from 0; -1: the last one */
+	char line[1024]; /* to be said at the end */
+};
+
+/* ---- the terminal ---- */
+
+static void
+set_raw(struct client *c)
+{
+	struct termios raw = pty_raw(&c->before);
+
+	if (c->tty < 0)
+		return;
+	(void)tcsetattr(c->tty, TCSANOW, &raw);
+	c->raw = true;
+}
+
+static bool
+can_write(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, GIVE_BACK_MS) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+/* Modes undone, cursor below what is on the screen, termios as before. */
+static void
+give_back(struct client *c)
+{
+	struct buf out autobuf = BUF_INIT(UNDO_TEXT_MAX + 64);
+	char text[UNDO_TEXT_MAX];
+	size_t len = c->page == NULL ? 0 : undo_read(c->page, text);
+
+	if (c->tty < 0 || !c->raw)
+		return;
+	if (c->page != NULL && atomic_load(&c->page->torn) != 0)
+		(void)buf_put(&out, "\030", 1);
+	(void)buf_put(&out, text, len);
+	(void)buf_printf(&out, "\033[%d;1H\r\n",
+	    c->row < 0 ? 9999 : c->row + 1);
+	if (can_write(c->tty))
+		(void)io_write(c->tty, out.data, out.len);
+	(void)tcsetattr(c->tty, TCSANOW, &c->before);
+	c->raw = false;
+}
+
+static struct pty_size
+get_size(const struct client *c)
+{
+	struct pty_size z = { .rows = DEFAULT_ROWS, .cols = DEFAULT_COLS };
+
+	if (c->tty >= 0)
+		(void)pty_size(c->tty, &z);
+	return z;
+}
+
+/* The descriptor to lend: the terminal anew, or a relay's socket. */
+static int
+make_loan(struct client *c, int *ret_fd, struct err *e)
+{
+	int fd = -1, r;
+
+	c->tty = isatty(0) ? 0 : isatty(1) ? 1 : -1;
+	if (c->tty >= 0 && tcgetattr(c->tty, &c->before) < 0)
+		return err_sys(e, "cannot read the terminal's settings");
+	if (pty_same(0, 1))
+		fd = open("/proc/self/fd/0", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0) {
+		r = relay_open(0, 1, &c->relay, &fd);
+		if (r < 0)
+			return err_num(e, r, "cannot make a socket");
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* ---- messages ---- */
+
+static void
+put_size(const struct client *c, Sess__Message *m)
+{
+	struct pty_size z = get_size(c);
+
+	m->has_rows = m->has_cols = m->has_xpixel = m->has_ypixel = true;
+	m->rows = z.rows;
+	m->cols = z.cols;
+	m->xpixel = z.xpixel;
+	m->ypixel = z.ypixel;
+}
+
+static void
+send_sized(const struct client *c, Sess__Kind kind)
+{
+	Sess__Message m = proto_message(kind);
+
+	put_size(c, &m);
+	(void)proto_send(c->sock, &m, NULL, 0, 0);
+}
+
+static int
+send_attach(struct client *c, struct err *e)
+{
+	Sess__Message m = proto_message(SESS__KIND__ATTACH);
+	autoclose int page = -1, loan = -1;
+	int r;
+
+	r = undo_create(&c->page, &page);
+	if (r < 0)
+		return err_num(e, r, "cannot make a shared page");
+	r = make_loan(c, &loan, e);
+	if (r < 0)
+		return r;
+	put_size(c, &m);
+	m.has_key = c->o->key >= 0;
+	m.key = (uint32_t)c->o->key;
+	m.has_no_key = c->o->key < 0;
+	m.no_key = c->o->key < 0;
+	set_raw(c);
+	r = proto_send(c->sock, &m, (int[]){ loan, page }, 2, 0);
+	return r < 0 ?
+	    err_num(e, r, "session '%s' cannot be attached", c->o->name) :
+	    0;
+}
+
+static void
+finish(struct client *c, int result)
+{
+	c->finished = true;
+	c->result = result;
+}
+
+void
+client_say_ended(const char *name, int wait_status)
+{
+	if (WIFSIGNALED(wait_status))
+		printf("[%s: ended by signal %d, %s]\n", name,
+		    WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+	else
+		printf("[%s: ended with status %d]\n", name,
+		    WEXITSTATUS(wait_status));
+	(void)fflush(stdout);
+}
+
+static void
+on_ended(struct client *c, const Sess__Message *m)
+{
+	Sess__Message seen = proto_message(SESS__KIND__SEEN);
+
+	finish(c, ended_exit_status(m->status));
+	if (c->relay != NULL)
+		relay_drain(c->relay, DRAIN_MS);
+	give_back(c);
+	if (!c->o->quiet)
+		client_say_ended(c->o->name, m->status);
+	(void)proto_send(c->sock, &seen, NULL, 0, 0);
+}
+
+static void
+on_detached(struct client *c, const Sess__Message *m)
+{
+	(void)m;
+	finish(c, 0);
+	(void)snprintf(c->line, sizeof c->line, "[%s: detached]", c->o->name);
+}
+
+static void
+on_saved(struct client *c, const Sess__Message *m)
+{
+	if (!m->ended)
+		return;
+	finish(c, 0);
+	(void)snprintf(c->line, sizeof c->line,
+	    "saved as %s@%llu, revive with sess -revive %s", c->o->name,
+	    (unsigned long long)m->generation, c->o->name);
+}
+
+static void
+on_suspended(struct client *c, const Sess__Message *m)
+{
+	(void)m;
+	c->suspended = true;
+}
+
+static void
+on_failed(struct client *c, const Sess__Message *m)
+{
+	finish(c, -EIO);
+	(void)snprintf(c->line, sizeof c->line, "%s",
+	    m->text == NULL ? "the session refuses" : m->text);
+}
+
+static const struct {
+	Sess__Kind kind;
+	void (*run)(struct client *c, const Sess__Message *m);
+} table[] = {
+	{ SESS__KIND__ENDED, on_ended },
+	{ SESS__KIND__DETACHED, on_detached },
+	{ SESS__KIND__SAVED, on_saved },
+	{ SESS__KIND__SUSPENDED, on_suspended },
+	{ SESS__KIND__FAILED, on_failed },
+};
+
+static void
+take_message(struct client *c)
+{
+	struct packet k autopacket = PACKET_NONE;
+	int r = proto_recv(c->sock, 0, &k);
+	size_t i;
+
+	if (r <= 0) {
+		finish(c, -EPIPE);
+		(void)snprintf(c->line, sizeof c->line,
+		    "the server of "
+		    "session '%s' has died",
+		    c->o->name);
+		return;
+	}
+	if (k.msg->has_row)
+		c->row = (int)(k.msg->row & 0xffff);
+	for (i = 0; i < N_ELEMENTS(table); i++)
+		if (table[i].kind == k.msg->kind)
+			table[i].run(c, k.msg);
+}
+
+/* ---- signals ---- */
+
+/* Have the server let go of the terminal, so that we can put it right. */
+static bool
+suspend(struct client *c)
+{
+	Sess__Message m = proto_message(SESS__KIND__SUSPEND);
+	struct pollfd p = { .fd = c->sock, .events = POLLIN };
+
+	c->suspended = false;
+	(void)proto_send(c->sock, &m, NULL, 0, 0);
+	while (!c->suspended && !c->finished && poll(&p, 1, SUSPEND_MS) == 1)
+		take_message(c);
+	return !c->finished;
+}
+
+static void
+resume(struct client *c)
+{
+	set_raw(c);
+	send_sized(c, SESS__KIND__RESUME);
+}
+
+static void
+on_stop(struct client *c)
+{
+	if (!suspend(c))
+		return;
+	give_back(c);
+	(void)raise(SIGSTOP);
+	/* SIGCONT, which brought us here, is read and resumes. */
+}
+
+static void
+take_signal(struct client *c)
+{
+	struct signalfd_siginfo si;
+
+	if (read(c->signals, &si, sizeof si) != sizeof si)
+		return;
+	switch (si.ssi_signo) {
+	case SIGWINCH:
+		send_sized(c, SESS__KIND__RESIZE);
+		break;
+	case SIGTSTP:
+		on_stop(c);
+		break;
+	case SIGCONT:
+		resume(c);
+		break;
+	case SIGHUP:
+		/* The terminal is gone; the server's copy holds it open. */
+		finish(c, 0);
+		break;
+	default:
+		if (suspend(c))
+			finish(c, 0);
+		(void)snprintf(c->line, sizeof c->line, "[%s: detached]",
+		    c->o->name);
+	}
+}
+
+static int
+catch_signals(struct client *c, struct err *e)
+{
+	static const int caught[] = { SIGWINCH, SIGTSTP, SIGCONT, SIGHUP,
+		SIGTERM, SIGINT, SIGQUIT };
+	sigset_t set;
+	size_t i;
+
+	(void)sigemptyset(&set);
+	for (i = 0; i < N_ELEMENTS(caught); i++)
+		(void)sigaddset(&set, caught[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, &c->mask_before);
+	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return c->signals < 0 ? err_sys(e, "cannot catch signals") : 0;
+}
+
+/* ---- the loop ---- */
+
+static void
+wait_once(struct client *c)
+{
+	struct pollfd fds[2 + RELAY_FDS] = {
+		{ .fd = c->sock, .events = POLLIN },
+		{ .fd = c->signals, .events = POLLIN },
+	};
+	nfds_t n = 2;
+
+	if (c->relay != NULL) {
+		relay_poll(c->relay, fds + 2);
+		n += RELAY_FDS;
+	}
+	if (poll(fds, n, -1) <= 0)
+		return;
+	if (c->relay != NULL)
+		relay_copy(c->relay, fds + 2);
+	if (fds[1].revents != 0)
+		take_signal(c);
+	if (fds[0].revents != 0 && !c->finished)
+		take_message(c);
+}
+
+static void
+release(struct client *c)
+{
+	(void)sigprocmask(SIG_SETMASK, &c->mask_before, NULL);
+	scope_close(&c->signals);
+	scope_close(&c->sock);
+	relay_close(&c->relay);
+	undo_close(&c->page);
+}
+
+int
+client_attach(int sock, const struct client_options *o, struct err *e)
+{
+	struct client c = { .o = o,
+		.sock = sock,
+		.tty = -1,
+		.signals = -1,
+		.row = -1 };
+	int r;
+
+	r = catch_signals(&c, e);
+	if (r == 0)
+		r = send_attach(&c, e);
+	if (r < 0) {
+		give_back(&c);
+		release(&c);
+		return r;
+	}
+	while (!c.finished)
+		wait_once(&c);
+	if (c.relay != NULL)
+		relay_drain(c.relay, DRAIN_MS);
+	give_back(&c);
+	release(&c);
+	if (c.result < 0)
+		return err_set(e, c.result, "%s", c.line);
+	if (c.line[0] != 0 && !o->quiet)
+		printf("%s\n", c.line);
+	(void)fflush(stdout);
+	return c.result;
+}
+
+int
+client_ask(int sock, const Sess__Message *m, int timeout_ms, struct packet *ret,
+    struct err *e)
+{
+	struct packet k autopacket = PACKET_NONE;
+	int r;
+
+	r = proto_send(sock, m, NULL, 0, 0);
+	if (r == 0)
+		r = proto_await(sock, timeout_ms, &k);
+	if (r == -ETIMEDOUT)
+		return err_set(e, r, "the session's server does not answer");
+	if (r <= 0)
+		return err_set(e, r < 0 ? r : -EPIPE,
+		    "the session's server has gone away");
+	if (k.msg->kind == SESS__KIND__FAILED)
+		return err_set(e, -EIO, "%s",
+		    k.msg->text == NULL ? "the session refuses" : k.msg->text);
+	if (ret != NULL) {
+		*ret = k;
+		k = PACKET_NONE;
+	}
+	return 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * commands.h - what the commands of the command line do. Each gets the name
+ * its option brought, and the words that follow; it returns the exit status,
+ * or a negative errno with the sentence in c->err.
+ */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "places.h"
+
+struct context {
+	struct places places;
+	struct err err;
+	int key; /* detach key; -1: none */
+	bool quiet, force, stop;
+	int exit_status; /* for a negative result; 0: the usual 1 */
+};
+
+int run_list(struct context *c, char *arg, char **rest);
+int run_create(struct context *c, char *arg, char **rest);
+int run_new(struct context *c, char *arg, char **rest);
+int run_attach(struct context *c, char *arg, char **rest);
+int run_any(struct context *c, char *arg, char **rest);
+int run_detach(struct context *c, char *arg, char **rest);
+int run_kill(struct context *c, char *arg, char **rest);
+int run_save(struct context *c, char *arg, char **rest);
+int run_revive(struct context *c, char *arg, char **rest);
+int run_check(struct context *c, char *arg, char **rest);
+int run_remove(struct context *c, char *arg, char **rest);
+int run_pid(struct context *c, char *arg, char **rest);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * main.c - the command line: two tables, of commands and of modifiers, from
+ * which getopt_long_only(3), the help and the errors are made. One line on
+ * standard error says what went wrong: status 1, or 2 for a command line
+ * that makes no sense.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "commands.h"
+#include "config.h"
+#include "keys.h"
+
+#define SESS_VERSION "0.1"
+#define USAGE_STATUS 2
+
+/* What may follow a command's option. */
+enum follows {
+	NOTHING,
+	NAME,         /* one word: the option's argument */
+	NAME_COMMAND, /* that, and a command line */
+	MAYBE_NAME,   /* modifiers, and one word or none */
+};
+
+struct command {
+	const char *option;
+	enum follows follows;
+	const char *usage, *help;
+	int (*run)(struct context *c, char *arg, char **rest);
+};
+
+static int run_version(struct context *c, char *arg, char **rest);
+static int run_help(struct context *c, char *arg, char **rest);
+
+static const struct command commands[] = {
+	{ "c", NAME_COMMAND, "NAME [CMD...]", "create a session and attach",
+	    run_create },
+	{ "n", NAME_COMMAND, "NAME [CMD...]", "create it, leave it detached",
+	    run_new },
+	{ "a", NAME, "NAME", "attach", run_attach },
+	{ "A", NAME_COMMAND, "NAME [CMD...]",
+	    "attach, else revive, else create", run_any },
+	{ "d", NAME, "NAME", "detach its terminals", run_detach },
+	{ "k", MAYBE_NAME, "NAME", "end it (HUP, TERM, KILL)", run_kill },
+	{ "save", MAYBE_NAME, "[NAME]", "save it; it runs on", run_save },
+	{ "revive", NAME, "NAME[@GEN]", "bring it back, detached", run_revive },
+	{ "check", NAME, "NAME|PID", "what a save would meet", run_check },
+	{ "rm", NAME, "NAME[@GEN]", "remove snapshots", run_remove },
+	{ "pid", NAME, "NAME", "its first process", run_pid },
+	{ "v", NOTHING, "", "version", run_version },
+	{ "h", NOTHING, "", "this help", run_help },
+};
+
+static int set_key(struct context *c, const char *arg);
+static int set_no_key(struct context *c, const char *arg);
+static int set_quiet(struct context *c, const char *arg);
+static int set_force(struct context *c, const char *arg);
+static int set_stop(struct context *c, const char *arg);
+
+static const struct {
+	const char *option;
+	bool has_arg;
+	const char *usage, *help;
+	int (*set)(struct context *c, const char *arg);
+} modifiers[] = {
+	{ "e", true, "KEY", "detach key, like ^A (default " DETACH_KEY ")",
+	    set_key },
+	{ "E", false, "", "no detach key", set_no_key },
+	{ "q", false, "", "say nothing but errors", set_quiet },
+	{ "f", false, "", "-k: also what has left the session", set_force },
+	{ "stop", false, "", "-save: end it when it is saved", set_stop },
+};
+
+#define N_COMMANDS ((int)N_ELEMENTS(commands))
+#define N_OPTIONS ((int)(N_ELEMENTS(commands) + N_ELEMENTS(modifiers)))
+
+static int
+set_key(struct context *c, const char *arg)
+{
+	int key = keys_parse(arg);
+
+	if (key == -EINVAL)
+		return err_set(&c->err, key,
+		    "'%s' is no key: write ^A to ^Z, "
+		    "^\\, ^], ^^, ^_ or none",
+		    arg);
+	c->key = key;
+	return 0;
+}
+
+static int
+set_no_key(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->key = -1;
+	return 0;
+}
+
+static int
+set_quiet(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->quiet = true;
+	return 0;
+}
+
+static int
+set_force(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->force = true;
+	return 0;
+}
+
+static int
+set_stop(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->stop = true;
+	return 0;
+}
+
+static int
+run_version(struct context *c, char *arg, char **rest)
+{
+	(void)c;
+	(void)arg;
+	(void)rest;
+	printf("sess %s\n", SESS_VERSION);
+	return 0;
+}
+
+static int
+run_help(struct context *c, char *arg, char **rest)
+{
+	char left[64];
+	size_t i;
+
+	(void)c;
+	(void)arg;
+	(void)rest;
+	printf("usage:\n  %-26s %s\n", "sess", "list the sessions");
+	for (i = 0; i < N_ELEMENTS(commands); i++) {
+		(void)snprintf(left, sizeof left, "sess -%s %s",
+		    commands[i].option, commands[i].usage);
+		printf("  %-26s %s\n", left, commands[i].help);
+	}
+	printf("modifiers:\n");
+	for (i = 0; i < N_ELEMENTS(modifiers); i++) {
+		(void)snprintf(left, sizeof left, "-%s %s", modifiers[i].option,
+		    modifiers[i].usage);
+		printf("  %-26s %s\n", left, modifiers[i].help);
+	}
+	return 0;
+}
+
+static void
+make_options(struct option *o)
+{
+	int i;
+
+	memset(o, 0, (size_t)(N_OPTIONS + 1) * sizeof *o);
+	for (i = 0; i < N_OPTIONS; i++) {
+		bool is_command = i < N_COMMANDS;
+		bool has_arg = is_command ? commands[i].follows == NAME ||
+			commands[i].follows == NAME_COMMAND :
+					    modifiers[i - N_COMMANDS].has_arg;
+
+		o[i].name = is_command ? commands[i].option :
+					 modifiers[i - N_COMMANDS].option;
+		o[i].has_arg = has_arg ? required_argument : no_argument;
+		o[i].val = i + 1;
+	}
+}
+
+static int
+usage_error(struct context *c, const char *what, const char *word)
+{
+	c->exit_status = USAGE_STATUS;
+	return err_set(&c->err, -EINVAL,
+	    "%s '%s': sess -h lists what there "
+	    "is",
+	    what, word);
+}
+
+/* Options up to the first other word. *RET_COMMAND stays NULL: list. */
+static int
+parse(struct context *c, int argc, char **argv,
+    const struct command **ret_command, char **ret_arg)
+{
+	struct option options[N_OPTIONS + 1];
+	int i, r;
+
+	make_options(options);
+	opterr = 0;
+	while ((i = getopt_long_only(argc, argv, "+:", options, NULL)) > 0) {
+		if (i == ':')
+			return usage_error(c, "something is missing after",
+			    argv[optind - 1]);
+		if (i == '?')
+			return usage_error(c, "unknown option",
+			    argv[optind - 1]);
+		if (i > N_COMMANDS) {
+			r = modifiers[i - 1 - N_COMMANDS].set(c, optarg);
+			if (r < 0) {
+				c->exit_status = USAGE_STATUS;
+				return r;
+			}
+			continue;
+		}
+		if (*ret_command != NULL)
+			return usage_error(c,
+			    "only one command at a time:", argv[optind - 1]);
+		*ret_command = &commands[i - 1];
+		*ret_arg = optarg;
+		/* What follows is a command line with options of its own. */
+		if (commands[i - 1].follows == NAME_COMMAND && optind < argc &&
+		    argv[optind][0] != '-')
+			break;
+	}
+	return 0;
+}
+
+/* Only command lines may be longer than one word. */
+static int
+check_rest(struct context *c, const struct command *cmd, char **ret_arg,
+    char **rest)
+{
+	if (cmd == NULL || cmd->follows == NOTHING || cmd->follows == NAME)
+		return rest[0] == NULL ?
+		    0 :
+		    usage_error(c, "one word too many:", rest[0]);
+	if (cmd->follows != MAYBE_NAME || rest[0] == NULL)
+		return 0;
+	*ret_arg = rest[0];
+	return rest[1] == NULL ? 0 :
+				 usage_error(c, "one word too many:", rest[1]);
+}
+
+static int
+run(struct context *c, int argc, char **argv)
+{
+	const struct command *cmd = NULL;
+	char *arg = NULL;
+	int r;
+
+	r = parse(c, argc, argv, &cmd, &arg);
+	if (r == 0)
+		r = check_rest(c, cmd, &arg, argv + optind);
+	if (r < 0)
+		return r;
+	if (cmd != NULL && cmd->follows == NOTHING)
+		return cmd->run(c, NULL, NULL);
+	r = places_open(&c->places, &c->err);
+	if (r < 0)
+		return r;
+	if (cmd == NULL)
+		return run_list(c, NULL, NULL);
+	return cmd->run(c, arg, argv + optind);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct context c = { .places = PLACES_NONE,
+		.key = keys_parse(DETACH_KEY) };
+	int r = run(&c, argc, argv);
+
+	places_close(&c.places);
+	if (r < 0) {
+		(void)fflush(stdout);
+		fprintf(stderr, "sess: %s\n", c.err.text);
+		r = c.exit_status != 0 ? c.exit_status : 1;
+	}
+	if (fflush(stdout) != 0 && r == 0) {
+		fprintf(stderr, "sess: cannot write: %s\n", strerror(errno));
+		r = 1;
+	}
+	return r;
+}

@@ -1,0 +1,65 @@
+/*
+ * modes.h - the scanner: it sees every byte of output once, before anybody
+ * else, and knows what a terminal would be left with - modes, margins,
+ * character sets, keyboard protocol, cursor style, titles, colours - and
+ * whether the stream is in ground state, where bytes of another origin may
+ * be put between two of it. Cells and pen are the screen model's affair.
+ *
+ * Sources: ECMA-48, DEC STD 070, xterm's ctlseqs, the kitty keyboard
+ * protocol. Only 7-bit controls: in UTF-8, 0x80 to 0x9f are no controls.
+ */
+#ifndef MODES_H
+#define MODES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct modes;
+
+/* NULL when there is no memory. */
+struct modes *modes_new(void);
+void modes_free(struct modes *m);
+
+/* See LEN bytes of output. */
+void modes_scan(struct modes *m, const uint8_t *data, size_t len);
+
+/* Does the stream stand between two characters, in no sequence? */
+bool modes_ground(const struct modes *m);
+
+/* A number that is another one whenever modes_undo() would be another. */
+uint32_t modes_generation(const struct modes *m);
+
+/* 47, 1047 or 1049 while the alternate screen is shown, else 0. */
+int modes_alternate(const struct modes *m);
+
+/* First and last row of the scrolling region, from 0; false: all rows. */
+bool modes_margins(const struct modes *m, int *ret_top, int *ret_bottom);
+
+bool modes_origin(const struct modes *m);
+bool modes_wraps(const struct modes *m);
+bool modes_inserts(const struct modes *m);
+bool modes_cursor_visible(const struct modes *m);
+
+/* Would a terminal in this state send keys as CSI ... u or CSI 27 ... ~? */
+bool modes_long_keys(const struct modes *m);
+
+/*
+ * Append what brings a terminal from this state back to where it was: for a
+ * detach, a crash, or a repaint. The titles are those saved by the caller
+ * (CSI 22 t). Never a full reset.
+ */
+int modes_undo(const struct modes *m, struct buf *out);
+
+/*
+ * Append what brings a terminal in its default state into this one. Not in
+ * it, because they come at their own time: alternate screen, margins, the
+ * cursor's visibility, and character sets (modes_redo_sets()). VIEW: only
+ * what concerns input and titles, for a terminal painted from the model.
+ */
+int modes_redo(const struct modes *m, bool view, struct buf *out);
+int modes_redo_sets(const struct modes *m, struct buf *out);
+
+#endif

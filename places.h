@@ -1,0 +1,36 @@
+/*
+ * places.h - the directories of sess, opened and checked by descriptor: they
+ * belong to us and nobody else may enter, or they are refused.
+ *
+ *   run/    sockets and locks of living sessions. In /run/user/UID/sess where
+ *           that is, else in STATE/run; looked for in both, because a session
+ *           revived at boot is older than the login that makes /run/user/UID.
+ *   saved/  snapshots, STATE/saved
+ *   ended/  what came to an end, STATE/ended
+ *
+ * STATE is $XDG_STATE_HOME/sess, by default ~/.local/state/sess. $SESS_DIR
+ * moves everything: run/, saved/ and ended/ are in it and nowhere else.
+ */
+#ifndef PLACES_H
+#define PLACES_H
+
+#include "base/err.h"
+
+#define N_RUN 2
+
+struct places {
+	int run[N_RUN]; /* first: where new sessions go; -1: there is none */
+	int saved;
+	int ended;
+};
+
+#define PLACES_NONE \
+	((struct places){ .run = { -1, -1 }, .saved = -1, .ended = -1 })
+
+/* Open all of them, making what is missing. 0, or negative errno and E. */
+int places_open(struct places *ret_p, struct err *e);
+
+void places_close(struct places *p);
+#define autoplaces scoped(places_close)
+
+#endif

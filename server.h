@@ -1,0 +1,141 @@
+/*
+ * server.h - the server of one session, as its own files see it: server.c
+ * (life, output, input), terminal.c (an attached terminal), control.c
+ * (messages), ending.c (-k and the end), saving.c (save, revive).
+ *
+ * Output goes master -> one buffer -> each terminal, the screen seeing it on
+ * the way; input goes terminal -> detach key -> master. Everything happens
+ * in one thread and one libevent loop; nothing in it blocks.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "launch.h"
+#include "places.h"
+#include "pty.h"
+#include "screen.h"
+
+struct terminal;
+struct peer;
+struct saving;
+struct ending;
+
+LIST_HEAD(terminals, terminal);
+LIST_HEAD(peers, peer);
+
+struct server {
+	struct event_base *base;
+	struct places places;
+	char *name, *command; /* owned */
+	char **argv;
+	uint64_t created_s;
+	int lock, listener;
+	struct event *ev_listener, *ev_child, *ev_term, *ev_again;
+
+	int master;
+	struct event *ev_output, *ev_input; /* master readable, writable */
+	struct event *ev_retry;             /* nobody has the slave open */
+	struct pty_size size;
+	struct screen *screen;
+	struct event *ev_slack;    /* time to model output */
+	bool output_came;          /* since ev_slack was set */
+	struct event *ev_frame;    /* time to paint */
+	struct event *ev_patience; /* terminals hold up the program */
+	bool held_up;
+	struct buf input; /* typed, not yet taken */
+
+	struct terminals terminals;
+	struct terminal *leader; /* its size is the session's */
+	struct peers peers;
+
+	pid_t first;   /* the session's first process */
+	pid_t parent;  /* the tree is its descendants */
+	int status_fd; /* revived: first's wait status comes here */
+	pid_t init;    /* revived: pid 1 of the namespace, our child */
+	struct event *ev_status;
+	char *notes;      /* what differs after a revival, told once; owned */
+	uint64_t saved_s; /* last save, CLOCK_REALTIME; 0: never */
+
+	bool over;           /* the program has ended */
+	bool saved;          /* ... by -save -stop */
+	uint64_t generation; /* ... as this snapshot */
+	int status;          /* its wait status */
+	bool expects_client; /* -c: the creator is about to attach */
+	struct event *ev_linger;
+
+	struct saving *saving; /* NULL: no save is under way */
+	struct ending *ending; /* NULL: nobody has asked for the end */
+};
+
+/* ---- server.c ---- */
+
+/*
+ * Be the server of the session L describes: daemon, pty, program, socket.
+ * LOCK is the session's lock. Success or failure goes to RESULT, a pipe, as
+ * a struct launch_result. Never returns.
+ */
+_Noreturn void server_main(const struct launch *l, int lock, int result);
+
+/* Input for the program. False: take no more from terminals for now. */
+bool server_input(struct server *s, const uint8_t *data, size_t len);
+
+/* Take output from the master now, at most LEN bytes, until there is none. */
+void server_drain(struct server *s, size_t len);
+
+/* Whether output is read depends on the terminals: look again. */
+void server_pace(struct server *s);
+
+/* The session takes T's size. */
+void server_lead(struct server *s, struct terminal *t);
+
+/* Have terminals painted soon, as many frames later as are due. */
+void server_frame(struct server *s);
+
+/* The first process has ended. */
+void server_ended(struct server *s, int status);
+
+/* The session is over by -save -stop. */
+void server_saved(struct server *s, uint64_t generation);
+
+/* Reap children that nobody else waits for; see whether FIRST has ended. */
+void server_reap(struct server *s);
+
+/* Leave the loop if nothing is left to be done. */
+void server_finish(struct server *s);
+
+/* ---- ending.c ---- */
+
+/*
+ * End the session in steps; ending_tell() answers PEER when it is over.
+ * FORCE: also processes that have left the session.
+ */
+int ending_start(struct server *s, bool force, struct err *e);
+bool ending_busy(const struct server *s);
+void ending_free(struct server *s);
+
+/* ---- saving.c ---- */
+
+/* Start a save for PEER, who gets the answer. -EBUSY and other failures. */
+int saving_start(struct server *s, struct peer *p, bool stop, struct err *e);
+
+/* PEER has gone: do not answer it. */
+void saving_forget(struct server *s, const struct peer *p);
+
+/* Give up the save that is under way, if any. */
+void saving_abort(struct server *s);
+
+/* Is PID a process of the save? */
+bool saving_owns(const struct server *s, pid_t pid);
+
+/* Has the session snapshots? */
+bool saving_has_snapshots(const struct server *s);
+
+#endif
