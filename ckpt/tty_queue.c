@@ -1,0 +1,413 @@
+/*
+ * tty_queue.c - see tty_queue.h.
+ *
+ * Input, canonical mode: each read(2) of the slave gives one line, or what
+ * VEOF ended, or nothing (a VEOF by itself). What then is left is an
+ * unfinished line; it is read in raw mode. To put it back, the line
+ * discipline is told to treat no byte but one as special, a byte that does
+ * not occur and stands for VEOF; lines are written to the master, each that
+ * does not end in a newline followed by that byte; then the unfinished line,
+ * nothing at all being special. A first line with newlines inside was made
+ * by a change from raw to canonical mode, and is made so again.
+ *
+ * poll(2) runs the work that brings bytes from the other end's buffer to the
+ * line discipline (kernel: n_tty_poll()); that is why it is always called
+ * before anything is counted.
+ */
+#include "ckpt/tty_queue.h"
+
+#include <asm/termbits.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define READ_LEN 8192  /* longer than the line discipline's 4096 */
+#define PIECE 512      /* bytes written at once */
+#define WAIT_TRIES 100 /* times 10 ms for room at the other end */
+
+void
+tty_input_done(struct tty_input *in)
+{
+	buf_done(&in->data);
+	free(in->lines);
+	in->lines = NULL;
+	in->n = in->cap = 0;
+}
+
+int
+tty_input_add(struct tty_input *in, const void *data, size_t len,
+    bool partial)
+{
+	int r;
+
+	if (in->n == in->cap) {
+		size_t cap = in->cap == 0 ? 8 : in->cap * 2;
+		void *p = reallocarray(in->lines, cap, sizeof *in->lines);
+
+		if (p == NULL)
+			return -ENOMEM;
+		in->lines = p;
+		in->cap = cap;
+	}
+	in->lines[in->n] = (struct tty_line){ .off = in->data.len,
+		.len = len, .partial = partial };
+	r = buf_put(&in->data, data, len);
+	if (r >= 0)
+		in->n++;
+	return r;
+}
+
+static bool
+is_ready(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & events) != 0;
+}
+
+static int
+count(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) < 0 ? 0 : n;
+}
+
+/* Set O_NONBLOCK; the flags before are in *RET_OLD. */
+static int
+no_wait(int fd, int *ret_old)
+{
+	*ret_old = fcntl(fd, F_GETFL);
+	if (*ret_old < 0 || ((*ret_old & O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFL, *ret_old | O_NONBLOCK) < 0))
+		return -errno;
+	return 0;
+}
+
+static void
+wait_again(int fd, int old)
+{
+	if (old >= 0 && (old & O_NONBLOCK) == 0)
+		(void)fcntl(fd, F_SETFL, old);
+}
+
+/*
+ * Write all. What is behind OTHER, the other end, is moved on by asking
+ * about it.
+ */
+static int
+write_all(int fd, int other, const uint8_t *data, size_t len)
+{
+	int tries = 0;
+
+	while (len > 0) {
+		struct pollfd p = { .fd = fd, .events = POLLOUT };
+		ssize_t n = write(fd, data, len < PIECE ? len : PIECE);
+
+		(void)is_ready(other, POLLIN);
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+			tries = 0;
+			continue;
+		}
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (++tries > WAIT_TRIES)
+			return -EAGAIN;
+		(void)poll(&p, 1, 10);
+	}
+	return 0;
+}
+
+static int
+raw_mode(int master, const struct termios2 *t0)
+{
+	struct termios2 t = *t0;
+
+	t.c_lflag &= ~(tcflag_t)ICANON;
+	t.c_cc[VMIN] = 0;
+	t.c_cc[VTIME] = 0;
+	return ioctl(master, TCSETS2, &t) < 0 ? -errno : 0;
+}
+
+/* ---- input ---- */
+
+static int
+drain_lines(int slave, struct tty_input *in)
+{
+	uint8_t data[READ_LEN];
+
+	while (is_ready(slave, POLLIN)) {
+		ssize_t n = read(slave, data, sizeof data);
+		int r;
+
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0)
+			return -errno;
+		r = tty_input_add(in, data, (size_t)n, false);
+		if (r < 0)
+			return r;
+		if (in->n > TTY_QUEUE_MAX)
+			return -EIO; /* hung up: it would never end */
+	}
+	return 0;
+}
+
+/* All there is, as one line; raw mode with VMIN 0 is on. */
+static int
+drain_raw(int slave, struct tty_input *in, bool partial)
+{
+	struct buf all = BUF_INIT(TTY_QUEUE_MAX);
+	uint8_t data[READ_LEN];
+	int r = 0;
+
+	while (r >= 0 && is_ready(slave, POLLIN)) {
+		ssize_t n = read(slave, data, sizeof data);
+
+		if (n < 0 && errno != EAGAIN)
+			r = -errno;
+		if (n <= 0)
+			break;
+		r = buf_put(&all, data, (size_t)n);
+	}
+	if (r >= 0 && all.len > 0)
+		r = tty_input_add(in, all.data, all.len, partial);
+	buf_done(&all);
+	return r;
+}
+
+static int
+drain_canonical(int master, int slave, const struct termios2 *t0,
+    struct tty_input *in)
+{
+	int r = 0, r2;
+
+	if (is_ready(slave, POLLIN))
+		r = drain_lines(slave, in);
+	if (r < 0)
+		return r;
+	r = raw_mode(master, t0);
+	if (r < 0)
+		return r;
+	if (count(slave) > 0)
+		r = drain_raw(slave, in, true);
+	r2 = ioctl(master, TCSETS2, t0) < 0 ? -errno : 0;
+	return r < 0 ? r : r2;
+}
+
+int
+tty_drain_input(int master, int slave, struct tty_input *in, struct err *e)
+{
+	struct termios2 t0;
+	int r;
+
+	if (ioctl(master, TCGETS2, &t0) < 0)
+		return err_sys(e, "reading the settings of a terminal");
+	in->raw = (t0.c_lflag & ICANON) == 0;
+	if (!in->raw) {
+		r = drain_canonical(master, slave, &t0, in);
+	} else if (!is_ready(slave, POLLIN) && count(slave) == 0) {
+		r = 0;
+	} else {
+		r = raw_mode(master, &t0);
+		if (r >= 0)
+			r = drain_raw(slave, in, false);
+		if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
+			r = -errno;
+	}
+	return r < 0 ? err_num(e, r, "taking the unread input of a terminal")
+		     : 0;
+}
+
+/* A byte that is not in IN, to stand for VEOF; 0: there is none. */
+static uint8_t
+unused_byte(const struct tty_input *in)
+{
+	bool used[256] = { false };
+
+	for (size_t i = 0; i < in->data.len; i++)
+		used[in->data.data[i]] = true;
+	if (!used[4])
+		return 4;
+	for (int i = 255; i > 0; i--)
+		if (!used[i] && i != '\n')
+			return (uint8_t)i;
+	return 0;
+}
+
+/* Nothing but a newline and EOF is special; canonical or not. */
+static int
+plain_mode(int master, const struct termios2 *t0, bool canonical, uint8_t eof)
+{
+	struct termios2 t = *t0;
+
+	t.c_iflag = 0;
+	t.c_oflag &= ~(tcflag_t)OPOST;
+	t.c_lflag = canonical ? ICANON : 0;
+	memset(t.c_cc, 0, sizeof t.c_cc); /* 0 is _POSIX_VDISABLE */
+	if (canonical)
+		t.c_cc[VEOF] = eof;
+	return ioctl(master, TCSETS2, &t) < 0 ? -errno : 0;
+}
+
+static int
+put_line(int master, int slave, const struct tty_input *in,
+    const struct tty_line *l, uint8_t eof)
+{
+	const uint8_t *data = in->data.data + l->off;
+	int r;
+
+	r = write_all(master, slave, data, l->len);
+	if (r >= 0 && !l->partial && (l->len == 0 || data[l->len - 1] != '\n'))
+		r = write_all(master, slave, &eof, 1);
+	return r;
+}
+
+/* Was it pushed as a whole by a change from raw to canonical mode? */
+static bool
+is_pushed(const struct tty_input *in, const struct tty_line *l)
+{
+	return l->len > 1 && memchr(in->data.data + l->off, '\n', l->len - 1);
+}
+
+static int
+put_canonical(int master, int slave, const struct termios2 *t0,
+    const struct tty_input *in)
+{
+	uint8_t eof = unused_byte(in);
+	size_t i = 0;
+	int r = 0;
+
+	if (in->n > 0 && !in->lines[0].partial &&
+	    is_pushed(in, &in->lines[0])) {
+		r = plain_mode(master, t0, false, 0);
+		if (r >= 0)
+			r = write_all(master, slave, in->data.data,
+			    in->lines[0].len);
+		(void)is_ready(slave, POLLIN);
+		i = 1;
+	}
+	if (r >= 0)
+		r = plain_mode(master, t0, true, eof);
+	for (; r >= 0 && i < in->n; i++) {
+		if (in->lines[i].partial) {
+			(void)is_ready(slave, POLLIN);
+			r = plain_mode(master, t0, true, 0);
+		}
+		if (r >= 0)
+			r = put_line(master, slave, in, &in->lines[i], eof);
+	}
+	return r;
+}
+
+int
+tty_put_input(int master, int slave, const struct tty_input *in,
+    struct err *e)
+{
+	struct termios2 t0;
+	int old, r;
+
+	if (in->n == 0)
+		return 0;
+	if (ioctl(master, TCGETS2, &t0) < 0)
+		return err_sys(e, "reading the settings of a terminal");
+	r = no_wait(master, &old);
+	if (r >= 0 && !in->raw) {
+		r = put_canonical(master, slave, &t0, in);
+	} else if (r >= 0) {
+		r = plain_mode(master, &t0, false, 0);
+		if (r >= 0)
+			r = write_all(master, slave, in->data.data,
+			    in->data.len);
+	}
+	(void)is_ready(slave, POLLIN);
+	if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
+		r = -errno;
+	wait_again(master, old);
+	return r < 0 ? err_num(e, r, "putting back the unread input of a "
+	    "terminal") : 0;
+}
+
+/* ---- output ---- */
+
+static int
+packet_mode(int master, int on)
+{
+	int was = 0;
+
+	if (ioctl(master, TIOCGPKT, &was) < 0)
+		return -errno;
+	if (was != on && ioctl(master, TIOCPKT, &on) < 0)
+		return -errno;
+	return was;
+}
+
+int
+tty_drain_output(int master, int slave, struct buf *out, struct err *e)
+{
+	uint8_t data[READ_LEN];
+	int old, was, r;
+
+	(void)slave;
+	if (!is_ready(master, POLLIN) && count(master) == 0)
+		return 0;
+	r = no_wait(master, &old);
+	was = r < 0 ? r : packet_mode(master, 0);
+	r = was;
+	while (r >= 0 && is_ready(master, POLLIN)) {
+		ssize_t n = read(master, data, sizeof data);
+
+		if (n < 0 && errno != EAGAIN && errno != EIO)
+			r = -errno;
+		if (n <= 0)
+			break;
+		r = buf_put(out, data, (size_t)n);
+	}
+	if (was > 0)
+		(void)packet_mode(master, 1);
+	wait_again(master, old);
+	return r < 0 ? err_num(e, r, "taking the unread output of a terminal")
+		     : 0;
+}
+
+/*
+ * Written to the slave, untranslated. Where the terminal stands still
+ * (XOFF), it is let go for that, and stopped again.
+ */
+int
+tty_put_output(int master, int slave, const struct buf *out, struct err *e)
+{
+	struct termios2 t0, t;
+	bool still = false;
+	int old, r;
+
+	if (out->len == 0)
+		return 0;
+	if (ioctl(master, TCGETS2, &t0) < 0)
+		return err_sys(e, "reading the settings of a terminal");
+	t = t0;
+	t.c_oflag &= ~(tcflag_t)OPOST;
+	r = no_wait(slave, &old);
+	if (r >= 0 && ioctl(master, TCSETS2, &t) < 0)
+		r = -errno;
+	if (r >= 0 && !is_ready(slave, POLLOUT)) {
+		still = true;
+		(void)ioctl(slave, TCXONC, TCOOFF);
+		(void)ioctl(slave, TCXONC, TCOON);
+	}
+	if (r >= 0)
+		r = write_all(slave, master, out->data, out->len);
+	if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
+		r = -errno;
+	if (still)
+		(void)ioctl(slave, TCXONC, TCOOFF);
+	wait_again(slave, old);
+	return r < 0 ? err_num(e, r, "putting back the unread output of a "
+	    "terminal") : 0;
+}
