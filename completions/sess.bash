@@ -7,13 +7,13 @@ _sess_modifiers='-e -E -f -q -stop'
 # The names that `sess` lists.
 _sess_names()
 {
-	command sess 2>/dev/null | awk 'NR > 1 { print $1 }'
+	command sess 2>/dev/null | awk -F '  +' 'NR > 1 { print $1 }'
 }
 
 _sess()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local i
+	local i IFS=$'\n'
 
 	COMPREPLY=()
 	# Behind `-c NAME` and its like stands a command line of its own.
@@ -32,6 +32,7 @@ _sess()
 	case $prev in
 	-a | -A | -d | -k | -save | -stop | -revive | -check | -rm | -pid | -f)
 		mapfile -t COMPREPLY < <(compgen -W "$(_sess_names)" -- "$cur")
+		compopt -o filenames 2>/dev/null # quotes a name with a space
 		[[ $prev == -save || $prev == -k ]] || return
 		;;
 	-c | -n | -e)
@@ -40,7 +41,7 @@ _sess()
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < \
-			<(compgen -W "$_sess_commands $_sess_modifiers" -- "$cur")
+			<(IFS=' ' compgen -W "$_sess_commands $_sess_modifiers" -- "$cur")
 	fi
 }
 complete -F _sess sess
