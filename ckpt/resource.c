@@ -5,10 +5,14 @@
  */
 #include "ckpt/resource.h"
 
-extern const struct resource res_cred, res_fs, res_limits, res_sched,
-    res_signals, res_timers;
+extern const struct resource res_cred, res_files, res_fs, res_limits, res_sched,
+    res_signals, res_timers, res_ttys;
 
 const struct resource *const resources[] = {
+	/* All descriptions open, each task's descriptors in their places. */
+	&res_files,
+	/* Terminals are made with the files; hung up and locked afterwards. */
+	&res_ttys,
 	/* Paths, once open files no longer need the restorer's view. */
 	&res_fs,
 	/* Takes away what all before has caused (SIGCHLD, SIGIO, SIGHUP). */
