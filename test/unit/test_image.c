@@ -525,6 +525,44 @@ lying_chunk_and_record_lengths_are_refused(void **state)
 	assert_int_equal(open_bytes(forged, len, &e), 0);
 }
 
+/*
+ * test/unit/image-1.0.sess is generation 7 of make_image() with 300 pages at
+ * level 1, written when the format was made. It is never made anew: if this
+ * test fails, images that people have can no longer be read.
+ */
+static void
+an_image_of_the_first_release_is_read_for_ever(void **state)
+{
+	autobuf struct buf b = BUF_INIT(1u << 20);
+	struct image_pages *c;
+	struct image *img;
+	Img__Session *m;
+	Img__Object *o;
+	struct err e = { "" };
+	autoclose int fd = -1;
+
+	(void)state;
+	if (strcmp(IMAGE_MACHINE, "x86_64") != 0)
+		skip();
+	assert_int_equal(
+	    io_read_file(AT_FDCWD, "test/unit/image-1.0.sess", &b), 0);
+	fd = forge_file(b.data, b.len);
+	assert_int_equal(image_open_fd(fd, "image-1.0.sess", &img, &e), 0);
+	assert_int_equal(image_generation(img), 7);
+	assert_int_equal(image_count(img, IMG_OBJECT), N_OBJECTS);
+	o = image_find(img, IMG_OBJECT, 3, &img__object__descriptor, &e);
+	assert_int_equal(o->size, 300);
+	img__object__free_unpacked(o, NULL);
+	m = image_get(img, IMG_SESSION, 0, &img__session__descriptor, NULL,
+	    &e);
+	assert_string_equal(m->name, "work");
+	img__session__free_unpacked(m, NULL);
+	assert_int_equal(image_pages_open(img, &c, &e), 0);
+	check_pages(c, 0, 300);
+	image_pages_close(c);
+	image_close(img);
+}
+
 static void
 two_records_of_one_name_are_refused_before_the_image_exists(void **state)
 {
@@ -801,6 +839,8 @@ main(void)
 		    images_of_newer_sess_and_other_machines_are_refused),
 		cmocka_unit_test(lying_numbers_in_the_trailer_are_refused),
 		cmocka_unit_test(lying_chunk_and_record_lengths_are_refused),
+		cmocka_unit_test(
+		    an_image_of_the_first_release_is_read_for_ever),
 		cmocka_unit_test(
 		    two_records_of_one_name_are_refused_before_the_image_exists),
 		cmocka_unit_test(
