@@ -47,7 +47,7 @@ choose(int sig, struct sigaction *sa)
 		break;
 	}
 	sigemptyset(&sa->sa_mask);
-	sigaddset(&sa->sa_mask, sig % SIGRTMAX + 1);
+	sigaddset(&sa->sa_mask, SIGRTMIN + sig % 20);
 }
 
 static bool
