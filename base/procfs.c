@@ -7,12 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/io.h"
@@ -492,12 +493,15 @@ procfs_link(pid_t pid, const char *name, char **ret_target)
 int
 procfs_namespace(pid_t pid, const char *name, uint64_t *ret_ino)
 {
-	char path[64];
-	struct stat st;
+	char path[64], text[64];
+	ssize_t len;
 
+	/* The link says "net:[4026531840]", at half the price of a stat(2). */
 	(void)snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, name);
-	if (stat(path, &st) < 0)
+	len = readlink(path, text, sizeof text - 1);
+	if (len < 0)
 		return -errno;
-	*ret_ino = st.st_ino;
-	return 0;
+	text[len] = 0;
+	return sscanf(text, "%*[a-z_]:[%" SCNu64 "]", ret_ino) == 1 ? 0 :
+								      -EBADMSG;
 }
