@@ -9,24 +9,25 @@
 int
 main(void)
 {
-	int on = 0, p[2], st;
+	int on = 0, p[2], told[2], st;
 	pid_t middle, orphan, second;
 	char c;
 
 	victim_init();
 	MUST(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	MUST(pipe(p));
+	MUST(pipe(told));
 	middle = MUST(fork());
 	if (middle == 0) {
 		orphan = MUST(fork());
 		if (orphan == 0)
 			_exit(read(p[0], &c, 1) == 1 ? 21 : 1);
-		EXPECT(write(p[1], &orphan, sizeof orphan) == sizeof orphan,
+		EXPECT(write(told[1], &orphan, sizeof orphan) == sizeof orphan,
 		    "telling a pid");
 		_exit(0);
 	}
 	victim_reap(middle, 0);
-	EXPECT(read(p[0], &orphan, sizeof orphan) == sizeof orphan,
+	EXPECT(read(told[0], &orphan, sizeof orphan) == sizeof orphan,
 	    "learning a pid");
 	/* A second middle one, which becomes a subreaper's child's parent
 	 * and is killed only after the save. */
