@@ -106,6 +106,17 @@ read_state(struct tracee *t, struct err *e)
 	        &t->sigmask) < 0)
 		return err_sys(e, "process %d: reading its signal mask",
 		    t->tid);
+	/*
+	 * In sigsuspend(2) and the like the mask in force is the call's own,
+	 * until the kernel puts back the saved one, which is what we have
+	 * read. It is put in force now: a signal that only the call lets
+	 * through must wait for the call to be started again. Delivered
+	 * while the registers are elsewhere, its wake-up would be lost.
+	 */
+	if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
+	        &t->sigmask) < 0)
+		return err_sys(e, "process %d: setting its signal mask",
+		    t->tid);
 	abort_rseq(t);
 	t->known = true;
 	return 0;

@@ -95,16 +95,21 @@ next_stop(pid_t pid, enum __ptrace_request how, int sig)
 	return status;
 }
 
-/* PID is at the entry of the call that is to meet with MISHAP. */
+/*
+ * PID is at the entry of the call that is to meet with MISHAP. The pause lets
+ * what the victim waits for happen while it cannot take it.
+ */
 static void
 let_happen(pid_t pid, enum mishap mishap)
 {
+	const struct timespec pause = { .tv_nsec = 4000000 };
 	int status = 0;
 
 	if (mishap == FAIL)
 		make_fail(pid, true);
 	if (mishap == FAIL || mishap == KILL_AFTER)
 		status = next_stop(pid, PTRACE_SYSCALL, 0);
+	(void)nanosleep(&pause, NULL);
 	if (mishap == FAIL)
 		make_fail(pid, false);
 	else
@@ -212,6 +217,13 @@ a_computation_survives_the_failure_of_each_call(void **state)
 }
 
 static void
+no_register_changes_by_a_kill_after_any_call(void **state)
+{
+	(void)state;
+	walk(victim_registers, KILL_AFTER, "kill after");
+}
+
+static void
 a_sleeper_survives_a_kill_before_each_call(void **state)
 {
 	(void)state;
@@ -296,6 +308,7 @@ main(void)
 		cmocka_unit_test(a_computation_survives_a_kill_after_each_call),
 		cmocka_unit_test(
 		    a_computation_survives_the_failure_of_each_call),
+		cmocka_unit_test(no_register_changes_by_a_kill_after_any_call),
 		cmocka_unit_test(a_sleeper_survives_a_kill_before_each_call),
 		cmocka_unit_test(a_sleeper_survives_a_kill_after_each_call),
 		cmocka_unit_test(a_reader_survives_a_kill_after_each_call),

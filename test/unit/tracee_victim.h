@@ -34,6 +34,7 @@ struct notes {
 	atomic_ulong eintr;   /* a call that nobody interrupted said EINTR */
 	atomic_ulong handled; /* handlers that ran */
 	atomic_ulong early;   /* woke before its time */
+	atomic_ulong late;    /* slept much longer than it should */
 	atomic_int go;
 	atomic_ulong value;
 };
@@ -73,6 +74,63 @@ victim_carry(uint64_t seed)
 	    : "r"(UINT64_C(0x9e3779b97f4a7c15)), "c"(n)
 	    : "cc");
 	return seed;
+}
+
+/*
+ * victim_registers_asm: every general register but rsp holds its number for
+ * a while; returns how many were found changed.
+ */
+__asm__(
+    "	.text\n"
+    "victim_registers_asm:\n"
+    "	push	%rbx\n"
+    "	push	%rbp\n"
+    "	push	%r12\n"
+    "	push	%r13\n"
+    "	push	%r14\n"
+    "	push	%r15\n"
+    "	movl	$5000, %ecx\n"
+    "	.irp	n,8,9,10,11,12,13,14,15\n"
+    "	movq	$0x1000+\\n, %r\\n\n"
+    "	.endr\n"
+    "	movq	$1, %rax\n"
+    "	movq	$2, %rbx\n"
+    "	movq	$3, %rdx\n"
+    "	movq	$4, %rsi\n"
+    "	movq	$5, %rdi\n"
+    "	movq	$6, %rbp\n"
+    "1:	leaq	-1(%rcx), %rcx\n"
+    "	jrcxz	2f\n"
+    "	jmp	1b\n"
+    "2:	subq	$1, %rax\n"
+    "	subq	$2, %rbx\n"
+    "	orq	%rbx, %rax\n"
+    "	subq	$3, %rdx\n"
+    "	orq	%rdx, %rax\n"
+    "	subq	$4, %rsi\n"
+    "	orq	%rsi, %rax\n"
+    "	subq	$5, %rdi\n"
+    "	orq	%rdi, %rax\n"
+    "	subq	$6, %rbp\n"
+    "	orq	%rbp, %rax\n"
+    "	.irp	n,8,9,10,11,12,13,14,15\n"
+    "	subq	$0x1000+\\n, %r\\n\n"
+    "	orq	%r\\n, %rax\n"
+    "	.endr\n"
+    "	pop	%r15\n"
+    "	pop	%r14\n"
+    "	pop	%r13\n"
+    "	pop	%r12\n"
+    "	pop	%rbp\n"
+    "	pop	%rbx\n"
+    "	ret\n");
+extern uint64_t victim_registers_asm(void);
+
+static inline bool
+victim_registers(struct notes *n)
+{
+	(void)n;
+	return victim_registers_asm() == 0;
 }
 
 /* Integers, flags, x87 and SSE, all kept in registers over a long loop. */
