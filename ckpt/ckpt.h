@@ -30,6 +30,8 @@ void ckpt_session_done(struct ckpt_session *s);
 
 /* ---- saving: in the server ---- */
 
+struct sleeps; /* when sleeping threads will wake up: opaque memory */
+
 struct save_request {
 	const char *name;     /* session name: the directory of its images */
 	int saved_dirfd;      /* the directory saved/, already checked */
@@ -39,6 +41,7 @@ struct save_request {
 	int master;           /* master of the session's pty */
 	bool stop;            /* leave the tree stopped, to be ended on success */
 	int zstd_level;       /* 0: page data is stored raw */
+	struct sleeps *sleeps; /* the session's, or NULL; see sleeps_new() */
 	/*
 	 * Called once while the whole tree is stopped: the server reads what
 	 * is left in the master, and fills *SESSION for the image.
@@ -65,6 +68,13 @@ struct save_report {
 	bool slow;            /* no copy-on-write snapshot: copied while stopped */
 	char *notes;          /* lines for the user, owned; NULL: none */
 };
+
+/*
+ * A session's memory of when its sleeping threads wake up, kept by the server
+ * from save to save: given to every save (save_request.sleeps).
+ */
+struct sleeps *sleeps_new(void);
+void sleeps_free(struct sleeps *s);
 
 struct save;
 
@@ -117,6 +127,7 @@ struct revived {
 	pid_t init;           /* pid 1 of the namespace: our child; ends last */
 	int status_fd;        /* one int arrives: the wait status of first */
 	bool unprivileged;    /* lives in a one-id user namespace */
+	struct sleeps *sleeps; /* for later saves; the server's to free */
 	struct ckpt_session session;
 	char *notes;          /* what differs, for the first attach; or NULL */
 };

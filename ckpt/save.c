@@ -1,0 +1,634 @@
+/*
+ * save.c - the story of a save (D5), told in order: check, stop the tree,
+ * learn everything, fork the snapshots, let the tree go on, write.
+ *
+ * The server calls save_start() and is back in its event loop when the tree
+ * runs again. The slow part is a forked writer, which sees this process'
+ * memory (the records) and the snapshots' (the pages), and reports through a
+ * pipe. A save that fails leaves the tree running and no file behind.
+ */
+#include "ckpt/save.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/io.h"
+#include "base/scope.h"
+#include "ckpt/files.h"
+#include "ckpt/memory.h"
+#include "ckpt/pages.h"
+#include "ckpt/resource.h"
+#include "ckpt/sleep.h"
+#include "ckpt/snapshot.h"
+#include "ckpt/store.h"
+#include "ckpt/threads.h"
+#include "ckpt/tree.h"
+#include "ckpt/vdso.h"
+
+#define STOP_MS 200       /* for the tree to stop, before it is let go again */
+#define STOP_TRIES 5
+#define NOTES_MAX 65536
+#define GONE_TRIES 5000   /* milliseconds until killed processes are gone */
+
+/* What the writer says at its end. */
+struct verdict {
+	int result;
+	uint64_t generation, image_len;
+	struct err err;
+};
+
+struct save {
+	struct ckpt c;
+	struct err err;
+	struct save_request req;
+	struct ckpt_session session;
+	uint64_t generation;
+	pid_t writer;
+	int report; /* the pipe's reading end */
+	bool stopped; /* the tree waits for the end of the writing */
+	bool slow;
+	uint64_t stopped_us;
+	uint32_t n_tasks;
+};
+
+static uint64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* ---- checking ---- */
+
+int
+save_check(struct ckpt *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
+		struct task *t = &c->tasks[i];
+
+		if (t->state == TASK_ZOMBIE)
+			continue;
+		r = memory_check(c, t);
+		for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
+			if (resources[k]->check != NULL)
+				r = resources[k]->check(c, t);
+	}
+	return r;
+}
+
+/* The first line of the obstacles becomes the sentence. */
+static int
+refuse(struct ckpt *c)
+{
+	const char *text = (const char *)c->obstacles.data;
+	size_t len = c->obstacles.len, line = 0;
+
+	if (len == 0)
+		return 0;
+	while (line < len && text[line] != '\n')
+		line++;
+	return err_set(c->err, -EOPNOTSUPP, "cannot be saved: %.*s%s",
+	    (int)line, text,
+	    line + 1 < len ? " (and more: see sess -check)" : "");
+}
+
+static int
+check_before(struct ckpt *c)
+{
+	int r;
+
+	r = tree_collect(c);
+	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
+		if (c->tasks[i].state != TASK_ZOMBIE)
+			r = sleep_sample(c, &c->tasks[i]);
+	if (r >= 0)
+		r = save_check(c);
+	if (r >= 0)
+		r = refuse(c);
+	tree_done(c);
+	return r;
+}
+
+/* ---- the stop ---- */
+
+static int
+stop_tree(struct ckpt *c)
+{
+	int r = -ETIMEDOUT;
+
+	for (int i = 0; i < STOP_TRIES && r == -ETIMEDOUT; i++) {
+		r = FAULT("save.stop", c->err);
+		if (r >= 0)
+			r = freeze_all(&c->frozen, tree_find, c, STOP_MS,
+			    c->err);
+	}
+	return r;
+}
+
+static bool
+is_live(const struct task *t)
+{
+	return t->state != TASK_ZOMBIE && t->n_threads > 0;
+}
+
+static int
+open_areas(struct ckpt *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
+		if (!is_live(&c->tasks[i]))
+			continue;
+		r = FAULT("save.area", c->err);
+		if (r >= 0)
+			r = tracee_area_open(&c->tasks[i].threads[0], 0,
+			    AREA_LEN, &c->tasks[i].area, c->err);
+	}
+	return r;
+}
+
+static void
+close_areas(struct ckpt *c)
+{
+	for (size_t i = 0; i < c->n_tasks; i++)
+		if (is_live(&c->tasks[i]))
+			tracee_area_close(&c->tasks[i].threads[0],
+			    &c->tasks[i].area);
+}
+
+static int64_t
+ts_ns(struct timespec ts)
+{
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* The clocks as the tree sees them: it may live in a time namespace. */
+static int
+ask_clocks(struct ckpt *c, struct task *t, Img__Machine *m)
+{
+	struct timespec ts[2];
+	raddr at = tracee_put(&t->area, NULL, sizeof ts);
+	struct tracee_op ops[] = {
+		{ .nr = SYS_clock_gettime, .args = { CLOCK_MONOTONIC, at } },
+		{ .nr = SYS_clock_gettime,
+		    .args = { CLOCK_BOOTTIME, at + sizeof ts[0] } },
+	};
+	int r;
+
+	r = task_run(c, t, ops, N_ELEMENTS(ops));
+	if (r >= 0)
+		r = tracee_read(&t->area, at, ts, sizeof ts, c->err);
+	if (r < 0)
+		return r;
+	m->monotonic_ns = ts_ns(ts[0]);
+	m->boottime_ns = ts_ns(ts[1]);
+	return 0;
+}
+
+static int
+save_machine(struct ckpt *c)
+{
+	Img__Machine m = IMG__MACHINE__INIT;
+	uint32_t features[ARCH_N_FEATURES];
+	autobuf struct buf boot_id = BUF_INIT(256);
+	struct timespec now;
+	struct utsname un;
+	int r = 0;
+
+	(void)uname(&un);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	m.arch = (char *)arch_name;
+	m.release = un.release;
+	m.features = features;
+	m.n_features = arch_features(features);
+	m.saved_ns = ts_ns(now);
+	if (io_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id",
+	    &boot_id) >= 0)
+		m.boot_id = (char *)boot_id.data;
+	for (size_t i = 0; i < c->n_tasks; i++)
+		if (is_live(&c->tasks[i])) {
+			r = ask_clocks(c, &c->tasks[i], &m);
+			break;
+		}
+	if (r >= 0)
+		r = vdso_describe(c, &m);
+	return r < 0 ? r : record_put(c, IMG_MACHINE, 0, &m.base);
+}
+
+static int
+collect_task(struct ckpt *c, struct task *t)
+{
+	int r;
+
+	if (!is_live(t))
+		return 0;
+	r = FAULT("save.collect", c->err);
+	if (r >= 0)
+		r = memory_collect(c, t);
+	if (r >= 0)
+		r = threads_save(c, t);
+	for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
+		if (resources[k]->save != NULL)
+			r = resources[k]->save(c, t);
+	return r;
+}
+
+/* Everything that is to be known of the stopped tree, as records. */
+static int
+collect(struct save *s)
+{
+	struct ckpt *c = &s->c;
+	int r;
+
+	r = tree_collect(c);
+	if (r >= 0)
+		r = open_areas(c);
+	if (r >= 0)
+		r = s->req.collect(s->req.arg, &s->session, c->err);
+	if (r >= 0)
+		r = tree_save(c);
+	if (r >= 0)
+		r = save_machine(c);
+	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
+		r = collect_task(c, &c->tasks[i]);
+	for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
+		if (resources[k]->save_tree != NULL)
+			r = resources[k]->save_tree(c);
+	if (r >= 0)
+		r = memory_collect_shared(c);
+	return r < 0 ? r : refuse(c);
+}
+
+/*
+ * The pages: from snapshots when they can be forked, else from the tree
+ * itself, which then stands still until they are written.
+ */
+static int
+take_snapshots(struct save *s)
+{
+	struct ckpt *c = &s->c;
+	int r = 0;
+
+	for (size_t i = 0; !s->stopped && i < c->n_tasks; i++)
+		if (is_live(&c->tasks[i]) &&
+		    snapshot_take(c, &c->tasks[i]) < 0) {
+			s->slow = s->stopped = true;
+			note(c, &c->tasks[i], "no copy-on-write snapshot "
+			    "(%s): it stood still while it was written",
+			    c->err->text);
+		}
+	for (size_t i = 0; s->slow && i < c->n_tasks; i++)
+		snapshot_end(&c->tasks[i]);
+	close_areas(c);
+	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
+		if (is_live(&c->tasks[i]))
+			r = snapshot_open(c, &c->tasks[i]);
+	return r;
+}
+
+/* ---- the writer ---- */
+
+/* The writer keeps no terminal open (D2) and no socket. */
+static void
+drop_terminals(void)
+{
+	struct stat st;
+	long max = sysconf(_SC_OPEN_MAX);
+
+	for (int fd = 0; fd < max && fd < 65536; fd++)
+		if (fstat(fd, &st) == 0 &&
+		    (S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)))
+			(void)close(fd);
+}
+
+static int
+put_session(struct save *s, struct image_writer *w)
+{
+	Img__Session m = IMG__SESSION__INIT;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	m.name = s->session.name;
+	m.argv = s->session.argv;
+	while (m.argv != NULL && m.argv[m.n_argv] != NULL)
+		m.n_argv++;
+	m.created_s = s->session.created_s;
+	m.saved_s = (uint64_t)now.tv_sec;
+	m.rows = s->session.rows;
+	m.cols = s->session.cols;
+	m.screen.data = s->session.screen.data;
+	m.screen.len = s->session.screen.len;
+	m.stop = s->req.stop;
+	return image_put(w, IMG_SESSION, 0, &m.base, s->c.err);
+}
+
+static int
+write_image(struct save *s, uint64_t *ret_len)
+{
+	struct ckpt *c = &s->c;
+	struct image_writer *w = NULL;
+	autoclose int dirfd = -1;
+	int r;
+
+	r = store_open(s->req.saved_dirfd, s->req.name, true, &dirfd, c->err);
+	if (r >= 0)
+		r = FAULT("save.create-image", c->err);
+	if (r >= 0)
+		r = image_create(dirfd, s->generation, s->req.zstd_level, &w,
+		    c->err);
+	if (r >= 0)
+		r = put_session(s, w);
+	if (r >= 0)
+		r = pages_write(c, w);
+	if (r >= 0)
+		r = files_write(c, w);
+	for (size_t i = 0; r >= 0 && i < c->n_records; i++)
+		r = image_put_packed(w, c->records[i].tag, c->records[i].id,
+		    c->records[i].data, c->records[i].len, c->err);
+	if (r >= 0)
+		r = FAULT("save.commit-image", c->err);
+	if (r < 0) {
+		image_abort(w);
+		return r;
+	}
+	return image_commit(w, ret_len, c->err);
+}
+
+static void
+writer_main(struct save *s, int report)
+{
+	struct verdict v = { .generation = s->generation };
+	sigset_t none;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	drop_terminals();
+	s->err.text[0] = '\0';
+	v.result = write_image(s, &v.image_len);
+	v.err = s->err;
+	(void)io_write(report, &v, sizeof v);
+	_exit(v.result < 0);
+}
+
+static int
+fork_writer(struct save *s)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(&s->err, "starting the writer");
+	s->writer = fork();
+	if (s->writer < 0) {
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+		s->writer = 0;
+		return err_sys(&s->err, "starting the writer");
+	}
+	if (s->writer == 0)
+		writer_main(s, fds[1]);
+	(void)close(fds[1]);
+	s->report = fds[0];
+	return 0;
+}
+
+/* ---- from outside ---- */
+
+void
+ckpt_session_done(struct ckpt_session *s)
+{
+	free(s->name);
+	for (size_t i = 0; s->argv != NULL && s->argv[i] != NULL; i++)
+		free(s->argv[i]);
+	free(s->argv);
+	buf_done(&s->screen);
+	*s = (struct ckpt_session){ .name = NULL };
+}
+
+/* What only the writing needed; the snapshots and the report stay. */
+static void
+forget_records(struct save *s)
+{
+	struct ckpt *c = &s->c;
+
+	for (size_t i = 0; i < c->n_records; i++)
+		free(c->records[i].data);
+	free(c->records);
+	c->records = NULL;
+	c->n_records = c->cap_records = 0;
+	memory_objects_free(c);
+	free(c->asleep);
+	c->asleep = NULL;
+	files_done(c);
+	ckpt_session_done(&s->session);
+}
+
+static void
+save_free(struct save *s)
+{
+	struct ckpt *c = &s->c;
+
+	for (size_t i = 0; i < c->n_tasks; i++)
+		snapshot_end(&c->tasks[i]);
+	close_areas(c);
+	freeze_thaw(&c->frozen);
+	forget_records(s);
+	tree_done(c);
+	buf_done(&c->notes);
+	buf_done(&c->obstacles);
+	scope_close(&s->report);
+	free(s);
+	(void)malloc_trim(0);
+}
+
+static int
+save_run(struct save *s)
+{
+	struct ckpt *c = &s->c;
+	uint64_t from;
+	int r;
+
+	r = save_next_generation(s->req.saved_dirfd, s->req.name,
+	    &s->generation, c->err);
+	if (r >= 0)
+		r = check_before(c);
+	if (r < 0)
+		return r;
+	from = now_us();
+	r = stop_tree(c);
+	if (r >= 0) {
+		sleep_confirm(c);
+		r = collect(s);
+	}
+	if (r >= 0)
+		r = take_snapshots(s);
+	if (r >= 0)
+		r = FAULT("save.thaw", c->err);
+	if (r < 0)
+		return r;
+	s->n_tasks = (uint32_t)c->n_tasks;
+	if (s->req.sleeps != NULL)
+		sleep_keep(c, s->req.sleeps);
+	if (!s->stopped)
+		freeze_thaw(&c->frozen);
+	s->stopped_us = now_us() - from;
+	return fork_writer(s);
+}
+
+int
+save_start(const struct save_request *req, struct save **ret_save,
+    struct err *e)
+{
+	struct save *s = calloc(1, sizeof *s);
+	int r;
+
+	if (s == NULL)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->req = *req;
+	s->stopped = req->stop;
+	s->report = -1;
+	s->c = (struct ckpt){ .err = &s->err, .req = &s->req,
+		.parent = req->parent, .saved_dirfd = req->saved_dirfd,
+		.notes = BUF_INIT(NOTES_MAX), .obstacles = BUF_INIT(NOTES_MAX),
+		.session_master = -1 };
+	r = save_run(s);
+	if (r < 0) {
+		*e = s->err;
+		save_free(s);
+		return r;
+	}
+	if (!s->stopped)
+		forget_records(s);
+	*ret_save = s;
+	return 0;
+}
+
+int
+save_fd(const struct save *s)
+{
+	return s->report;
+}
+
+bool
+save_owns(const struct save *s, pid_t pid)
+{
+	if (pid == s->writer)
+		return true;
+	for (size_t i = 0; i < s->c.n_tasks; i++)
+		if (s->c.tasks[i].snapshot == pid)
+			return true;
+	return false;
+}
+
+static void
+reap_writer(struct save *s)
+{
+	if (s->writer > 0)
+		while (waitpid(s->writer, NULL, 0) < 0 && errno == EINTR)
+			;
+	s->writer = 0;
+}
+
+/* Kill the stopped tree and wait until nothing is left of it. */
+static void
+end_tree(struct save *s)
+{
+	struct ckpt *c = &s->c;
+	struct timespec ms = { .tv_nsec = 1000000 };
+	bool left = true;
+
+	for (size_t i = 0; i < c->n_tasks; i++)
+		if (c->tasks[i].state != TASK_ZOMBIE)
+			(void)kill(c->tasks[i].pid, SIGKILL);
+	freeze_thaw(&c->frozen);
+	for (int n = 0; left && n < GONE_TRIES; n++) {
+		left = false;
+		for (size_t i = 0; i < c->n_tasks; i++) {
+			pid_t pid = c->tasks[i].pid;
+
+			(void)waitpid(pid, NULL, WNOHANG);
+			if (kill(pid, 0) == 0)
+				left = true;
+		}
+		if (left)
+			(void)nanosleep(&ms, NULL);
+	}
+}
+
+int
+save_finish(struct save *s, struct save_report *ret_report, struct err *e)
+{
+	struct verdict v;
+	int r;
+
+	r = io_read(s->report, &v, sizeof v);
+	reap_writer(s);
+	if (r < 0)
+		r = err_set(e, -EIO, "the writer of the image was killed: "
+		    "nothing was saved");
+	else if (v.result < 0) {
+		*e = v.err;
+		r = v.result;
+	} else {
+		*ret_report = (struct save_report){
+			.generation = v.generation, .image_len = v.image_len,
+			.n_tasks = s->n_tasks, .stopped_us = s->stopped_us,
+			.slow = s->slow };
+		if (s->c.notes.len > 0 && buf_put(&s->c.notes, "", 1) >= 0)
+			ret_report->notes =
+			    (char *)TAKE_PTR(s->c.notes.data);
+		if (s->req.stop)
+			end_tree(s);
+	}
+	save_free(s);
+	return r < 0 ? r : 0;
+}
+
+void
+save_abort(struct save *s)
+{
+	if (s->writer > 0)
+		(void)kill(s->writer, SIGKILL);
+	reap_writer(s);
+	save_free(s);
+}
+
+int
+ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
+{
+	struct ckpt c = { .err = e, .parent = parent,
+		.notes = BUF_INIT(NOTES_MAX), .obstacles = BUF_INIT(NOTES_MAX),
+		.session_master = -1 };
+	int r;
+
+	r = parent != 0 ? tree_collect(&c) : tree_collect_one(&c, pid);
+	if (r >= 0)
+		r = save_check(&c);
+	if (r >= 0)
+		r = buf_put(report, c.obstacles.data, c.obstacles.len);
+	if (r >= 0)
+		r = buf_put(report, c.notes.data, c.notes.len);
+	if (r >= 0)
+		r = refuse(&c);
+	tree_done(&c);
+	memory_objects_free(&c);
+	buf_done(&c.notes);
+	buf_done(&c.obstacles);
+	return r;
+}

@@ -1,0 +1,201 @@
+/*
+ * space.c - see space.h. Sources: user_namespaces(7), time_namespaces(7),
+ * mount_namespaces(7), and the order of KERNEL facts: propagation is cut
+ * first of all, else mounts made here would cover the ones outside.
+ */
+#include "ckpt/space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/io.h"
+#include "base/scope.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+#define NS_PER_S INT64_C(1000000000)
+
+bool
+space_needs_userns(void)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t has = CAP_CLEAR;
+
+	if (caps != NULL)
+		(void)cap_get_flag(caps, CAP_SYS_ADMIN, CAP_EFFECTIVE, &has);
+	(void)cap_free(caps);
+	return has != CAP_SET;
+}
+
+static int
+write_file(struct ckpt *c, const char *path, const char *text)
+{
+	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int r;
+
+	r = fd < 0 ? -errno : io_write(fd, text, strlen(text));
+	return r < 0 ? err_num(c->err, r, "writing %s", path) : 0;
+}
+
+static int
+map_ids(struct ckpt *c, uid_t uid, gid_t gid)
+{
+	char map[64];
+	int r;
+
+	r = write_file(c, "/proc/self/setgroups", "deny");
+	(void)snprintf(map, sizeof map, "%u %u 1", uid, uid);
+	if (r >= 0)
+		r = write_file(c, "/proc/self/uid_map", map);
+	(void)snprintf(map, sizeof map, "%u %u 1", gid, gid);
+	return r < 0 ? r : write_file(c, "/proc/self/gid_map", map);
+}
+
+/* This process' offset of a clock against the initial time namespace. */
+static int64_t
+own_offset_ns(const char *clock)
+{
+	autobuf struct buf b = BUF_INIT(4096);
+	long long s = 0, ns = 0;
+	const char *at;
+
+	if (io_read_file(AT_FDCWD, "/proc/self/timens_offsets", &b) < 0)
+		return 0;
+	at = strstr((const char *)b.data, clock);
+	if (at == NULL || sscanf(at + strlen(clock), "%lld %lld", &s, &ns) != 2)
+		return 0;
+	return s * NS_PER_S + ns;
+}
+
+/* How far the clock must be moved to go on from WANT_NS now. */
+static int64_t
+offset_for(clockid_t clock, int64_t own_ns, int64_t want_ns)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts);
+	return want_ns - ((int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec - own_ns);
+}
+
+static void
+print_offset(char *text, size_t len, const char *clock, int64_t ns)
+{
+	int64_t s = ns / NS_PER_S, rest = ns % NS_PER_S;
+
+	if (rest < 0) {
+		rest += NS_PER_S;
+		s--;
+	}
+	(void)snprintf(text, len, "%s %lld %lld\n", clock, (long long)s,
+	    (long long)rest);
+}
+
+static int
+set_clocks(struct ckpt *c, const Img__Machine *m, int64_t own_mono,
+    int64_t own_boot)
+{
+	char mono[80], boot[80], text[160];
+
+	print_offset(mono, sizeof mono, "monotonic",
+	    offset_for(CLOCK_MONOTONIC, own_mono, m->monotonic_ns));
+	print_offset(boot, sizeof boot, "boottime",
+	    offset_for(CLOCK_BOOTTIME, own_boot, m->boottime_ns));
+	(void)snprintf(text, sizeof text, "%s%s", mono, boot);
+	return write_file(c, "/proc/self/timens_offsets", text);
+}
+
+/* What to do about a namespace that may not be made. */
+static int
+explain_unshare(struct ckpt *c)
+{
+	int num = errno;
+	const char *what = "an old kernel or a container forbids it";
+
+	if (num == ENOSPC)
+		what = "sysctl user.max_user_namespaces and its neighbours "
+		       "must not be 0";
+	else if (num == EPERM && c->userns)
+		what = "unprivileged user namespaces are forbidden here "
+		       "(sysctl kernel.unprivileged_userns_clone, "
+		       "kernel.apparmor_restrict_unprivileged_userns)";
+	return err_set(c->err, -num, "cannot make the namespaces a revival "
+	    "needs (%s): %s", strerror(num), what);
+}
+
+int
+space_enter(struct ckpt *c, const Img__Machine *m)
+{
+	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWTIME;
+	int64_t own_mono = own_offset_ns("monotonic");
+	int64_t own_boot = own_offset_ns("boottime");
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int r;
+
+	r = FAULT("revive.unshare", c->err);
+	if (r < 0)
+		return r;
+	if (unshare(flags | (c->userns ? CLONE_NEWUSER : 0)) < 0)
+		return explain_unshare(c);
+	if (c->userns)
+		r = map_ids(c, uid, gid);
+	return r < 0 ? r : set_clocks(c, m, own_mono, own_boot);
+}
+
+static int
+mount_devpts(struct ckpt *c)
+{
+	static const char options[] = "newinstance,ptmxmode=0666,mode=0620";
+	struct stat st;
+
+	if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		"newinstance,ptmxmode=0666,mode=0620,gid=5") < 0 &&
+	    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		options) < 0)
+		return err_sys(c->err, "mounting a private /dev/pts");
+	if (lstat("/dev/ptmx", &st) == 0 && S_ISLNK(st.st_mode))
+		return 0;
+	if (mount("/dev/pts/ptmx", "/dev/ptmx", NULL, MS_BIND, NULL) < 0)
+		return err_sys(c->err, "mounting a private /dev/ptmx");
+	return 0;
+}
+
+int
+space_mount(struct ckpt *c)
+{
+	int r;
+
+	r = FAULT("revive.mount", c->err);
+	if (r < 0)
+		return r;
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_sys(c->err, "cutting mount propagation");
+	if (mount("proc", "/proc", "proc",
+		MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return errno == EPERM ?
+		    err_sys(c->err, "mounting a private /proc (in a container "
+		    "whose /proc is covered in part, this is forbidden)") :
+		    err_sys(c->err, "mounting a private /proc");
+	return mount_devpts(c);
+}
+
+void
+space_drop(void)
+{
+	cap_t none = cap_init();
+
+	if (none != NULL)
+		(void)cap_set_proc(none);
+	(void)cap_free(none);
+}
