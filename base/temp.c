@@ -88,8 +88,7 @@ temp_sync_dir(int dirfd)
 static int
 temp_rename(const struct temp *t, const char *name)
 {
-	if (renameat2(t->dirfd, t->name, t->dirfd, name, RENAME_NOREPLACE) ==
-	    0)
+	if (renameat2(t->dirfd, t->name, t->dirfd, name, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;

@@ -13,8 +13,8 @@
 #include "base/err.h"
 
 struct temp {
-	int dirfd;     /* owned */
-	int fd;        /* owned, read and write; -1: none */
+	int dirfd; /* owned */
+	int fd;    /* owned, read and write; -1: none */
 	char name[24];
 };
 

@@ -24,9 +24,9 @@
 #define IMAGE_PAGE 4096
 #define IMAGE_CHUNK (1u << 20)
 #define IMAGE_CHUNK_PAGES (IMAGE_CHUNK / IMAGE_PAGE)
-#define IMAGE_RECORD_MAX (64u << 20)     /* bytes of one packed record */
-#define IMAGE_RECORDS_MAX (1u << 30)     /* bytes of all of them */
-#define IMAGE_NAME_MAX 32                /* of image_name() */
+#define IMAGE_RECORD_MAX (64u << 20) /* bytes of one packed record */
+#define IMAGE_RECORDS_MAX (1u << 30) /* bytes of all of them */
+#define IMAGE_NAME_MAX 32            /* of image_name() */
 
 /*
  * What a record is. Written into images: numbers are never changed and
@@ -167,8 +167,8 @@ void image_pages_close(struct image_pages *c);
  * verified first: -EBADMSG when one is damaged, -ERANGE when the stream has
  * no such pages; BUF is then of no use.
  */
-int image_read_pages(struct image_pages *c, uint64_t page, void *buf,
-    size_t n, struct err *e);
+int image_read_pages(struct image_pages *c, uint64_t page, void *buf, size_t n,
+    struct err *e);
 
 /*
  * Where page PAGE is to be found in image_fd(), for a read by somebody else

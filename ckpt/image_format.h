@@ -65,20 +65,20 @@ enum {
 
 /* Trailer: the last 160 bytes; what is not listed is 0. */
 enum {
-	TAIL_MAGIC = 0,          /* 8 bytes */
-	TAIL_LEN = 8,            /* u32: 160 */
-	TAIL_ID = 16,            /* as in the header */
-	TAIL_FILE_LEN = 32,      /* u64: bytes of the whole file */
-	TAIL_N_PAGES = 40,       /* u64 */
-	TAIL_N_CHUNKS = 48,      /* u64: n_pages / 256, rounded up */
-	TAIL_RECORDS_OFF = 56,   /* u64: where the chunks end */
-	TAIL_RECORDS_LEN = 64,   /* u64 */
-	TAIL_N_RECORDS = 72,     /* u64 */
-	TAIL_TABLE_OFF = 80,     /* u64: where the records end */
-	TAIL_HEAD_HASH = 88,     /* u64: as in the header */
-	TAIL_RECORDS_HASH = 96,  /* XXH3-128, canonical */
-	TAIL_TABLE_HASH = 112,   /* XXH3-128, canonical */
-	TAIL_HASH = 144,         /* XXH3-128, canonical, of all before it */
+	TAIL_MAGIC = 0,         /* 8 bytes */
+	TAIL_LEN = 8,           /* u32: 160 */
+	TAIL_ID = 16,           /* as in the header */
+	TAIL_FILE_LEN = 32,     /* u64: bytes of the whole file */
+	TAIL_N_PAGES = 40,      /* u64 */
+	TAIL_N_CHUNKS = 48,     /* u64: n_pages / 256, rounded up */
+	TAIL_RECORDS_OFF = 56,  /* u64: where the chunks end */
+	TAIL_RECORDS_LEN = 64,  /* u64 */
+	TAIL_N_RECORDS = 72,    /* u64 */
+	TAIL_TABLE_OFF = 80,    /* u64: where the records end */
+	TAIL_HEAD_HASH = 88,    /* u64: as in the header */
+	TAIL_RECORDS_HASH = 96, /* XXH3-128, canonical */
+	TAIL_TABLE_HASH = 112,  /* XXH3-128, canonical */
+	TAIL_HASH = 144,        /* XXH3-128, canonical, of all before it */
 	TAIL_SIZE = 160,
 };
 

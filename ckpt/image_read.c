@@ -1,24 +1,22 @@
 /*
- * image_read.c - the reader of images, see image.h. Nothing in the file is
- * believed before it has been measured against the length of the file and
- * its checksum; where something lies is computed from what lies before it,
- * and the sum must come out right.
+ * image_read.c - opening images and reading records, see image.h. Nothing in
+ * the file is believed before it has been measured against the length of the
+ * file and its checksum; where something lies is computed from what lies
+ * before it, and the sum must come out right.
  */
 #include "ckpt/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <zstd.h>
 
 #include "base/io.h"
 #include "base/scope.h"
-#include "ckpt/image_format.h"
+#include "ckpt/image_reader.h"
 
 /*
  * Memory that unpacking a record may take: protobuf-c needs up to 130 bytes
@@ -27,45 +25,6 @@
 #define UNPACK_BASE (1u << 20)
 #define UNPACK_FACTOR 64
 #define UNPACK_MAX (1u << 30)
-
-struct chunk {
-	uint64_t off;    /* in the file */
-	uint32_t stored; /* bytes there */
-	uint32_t frame;  /* bytes of the zstd frame; 0: raw */
-	uint64_t hash;
-};
-
-struct image_rec {
-	uint32_t tag;
-	uint32_t len;
-	uint64_t id;
-	uint8_t *data; /* inside img->records */
-};
-
-struct image {
-	int fd;
-	char *path;
-	uint64_t len; /* of the file */
-	uint64_t generation;
-	uint8_t id[IMAGE_ID_LEN];
-	uint64_t n_pages;
-	struct chunk *chunks;
-	size_t n_chunks;
-	uint8_t *records;      /* as in the file */
-	uint64_t records_len;
-	struct image_rec *rec;    /* by tag, then as in the file */
-	struct image_rec *by_id;  /* by tag, then id */
-	size_t n_rec;
-};
-
-struct image_pages {
-	const struct image *img;
-	uint8_t *chunk;   /* decoded chunk number HAVE */
-	uint8_t *packed;  /* a compressed one as stored; NULL until needed */
-	uint64_t have;    /* UINT64_MAX: none */
-	uint8_t *seen;    /* a bit for each chunk verified by locate */
-	ZSTD_DCtx *zstd;  /* NULL until needed */
-};
 
 /* ---- opening ---- */
 
@@ -91,7 +50,7 @@ image_closep(struct image **img)
 	*img = NULL;
 }
 
-static int
+int
 image_bad(const struct image *img, const char *what, struct err *e)
 {
 	return err_set(e, -EBADMSG,
@@ -122,7 +81,7 @@ image_check_file(struct image *img, struct err *e)
 	return 0;
 }
 
-static int
+int
 image_read_at(const struct image *img, void *buf, size_t len, uint64_t off,
     struct err *e)
 {
@@ -156,16 +115,16 @@ image_check_head(struct image *img, uint8_t h[HEAD_SIZE], struct err *e)
 		return err_set(e, -ENOTSUP,
 		    "%s was written by a newer sess (format %u.%u, flags "
 		    "%#" PRIx64 "): update sess",
-		    img->path, get_u16(h + HEAD_MAJOR),
-		    get_u16(h + HEAD_MINOR), get_u64(h + HEAD_FLAGS));
+		    img->path, get_u16(h + HEAD_MAJOR), get_u16(h + HEAD_MINOR),
+		    get_u64(h + HEAD_FLAGS));
 	memcpy(machine, h + HEAD_MACHINE, 16);
 	if (strcmp(machine, IMAGE_MACHINE) != 0 ||
 	    get_u32(h + HEAD_PAGE) != IMAGE_PAGE)
 		return err_set(e, -ENOEXEC,
 		    "%s is of a machine of another kind (%s with pages of %u "
 		    "bytes; this is %s with %d)",
-		    img->path, machine, get_u32(h + HEAD_PAGE),
-		    IMAGE_MACHINE, IMAGE_PAGE);
+		    img->path, machine, get_u32(h + HEAD_PAGE), IMAGE_MACHINE,
+		    IMAGE_PAGE);
 	img->generation = get_u64(h + HEAD_GENERATION);
 	memcpy(img->id, h + HEAD_ID, IMAGE_ID_LEN);
 	return 0;
@@ -199,8 +158,8 @@ tail_is_sound(const struct image *img, const uint8_t *t)
 }
 
 static int
-image_check_tail(struct image *img, const uint8_t *head,
-    uint8_t t[TAIL_SIZE], struct err *e)
+image_check_tail(struct image *img, const uint8_t *head, uint8_t t[TAIL_SIZE],
+    struct err *e)
 {
 	uint8_t hash[16];
 	int r;
@@ -240,9 +199,8 @@ image_read_part(const struct image *img, uint64_t off, uint64_t len,
 	return 0;
 }
 
-/* Number of pages in chunk I: all are full but the last. */
-static uint32_t
-chunk_n_pages(const struct image *img, uint64_t i)
+uint32_t
+image_chunk_pages(const struct image *img, uint64_t i)
 {
 	uint64_t left = img->n_pages - i * IMAGE_CHUNK_PAGES;
 
@@ -285,7 +243,7 @@ image_load_table(struct image *img, const uint8_t *t, struct err *e)
 			.frame = get_u32(table + i * ENT_SIZE + ENT_FRAME),
 			.hash = get_u64(table + i * ENT_SIZE + ENT_HASH),
 		};
-		if (!chunk_is_sound(c, chunk_n_pages(img, i)))
+		if (!chunk_is_sound(c, image_chunk_pages(img, i)))
 			return image_bad(img, "chunk table", e);
 		off += c->stored;
 	}
@@ -388,8 +346,7 @@ image_load_records(struct image *img, const uint8_t *t, struct err *e)
 }
 
 int
-image_open_fd(int fd, const char *path, struct image **ret_img,
-    struct err *e)
+image_open_fd(int fd, const char *path, struct image **ret_img, struct err *e)
 {
 	scoped(image_closep) struct image *img = NULL;
 	uint8_t head[HEAD_SIZE], tail[TAIL_SIZE];
@@ -575,205 +532,11 @@ image_find(const struct image *img, enum image_tag tag, uint64_t id,
 	struct image_rec key = { .tag = tag, .id = id };
 	const struct image_rec *rec;
 
-	rec = bsearch(&key, img->by_id, img->n_rec, sizeof key,
-	    record_cmp_id);
+	rec = bsearch(&key, img->by_id, img->n_rec, sizeof key, record_cmp_id);
 	if (rec == NULL) {
 		(void)err_set(e, -ENOENT, "%s: no record %s %" PRIu64,
 		    img->path, d->short_name, id);
 		return NULL;
 	}
 	return record_unpack(img, rec, d, e);
-}
-
-/* ---- pages ---- */
-
-int
-image_pages_open(const struct image *img, struct image_pages **ret_c,
-    struct err *e)
-{
-	struct image_pages *c = calloc(1, sizeof *c);
-
-	if (c != NULL) {
-		c->img = img;
-		c->have = UINT64_MAX;
-		c->chunk = aligned_alloc(IMAGE_PAGE, IMAGE_CHUNK);
-		c->seen = calloc(img->n_chunks / 8 + 1, 1);
-	}
-	if (c == NULL || c->chunk == NULL || c->seen == NULL) {
-		image_pages_close(c);
-		return err_num(e, -ENOMEM, "reading %s", img->path);
-	}
-	*ret_c = c;
-	return 0;
-}
-
-void
-image_pages_close(struct image_pages *c)
-{
-	if (c == NULL)
-		return;
-	(void)ZSTD_freeDCtx(c->zstd);
-	free(c->chunk);
-	free(c->packed);
-	free(c->seen);
-	free(c);
-}
-
-static int
-chunk_bad(const struct image *img, uint64_t i, struct err *e)
-{
-	char what[64];
-
-	(void)snprintf(what, sizeof what, "memory at byte %" PRIu64,
-	    img->chunks[i].off);
-	return image_bad(img, what, e);
-}
-
-/* Read chunk I as stored into BUF and verify it. */
-static int
-chunk_read(const struct image *img, uint64_t i, uint8_t *buf, struct err *e)
-{
-	const struct chunk *k = &img->chunks[i];
-	int r;
-
-	r = image_read_at(img, buf, k->stored, k->off, e);
-	if (r < 0)
-		return r;
-	return XXH3_64bits(buf, k->stored) == k->hash ? 0 :
-	                                                chunk_bad(img, i, e);
-}
-
-static int
-chunk_unpack(struct image_pages *c, uint64_t i, uint8_t *buf, struct err *e)
-{
-	size_t len = (size_t)chunk_n_pages(c->img, i) * IMAGE_PAGE;
-	int r;
-
-	if (c->packed == NULL)
-		c->packed = malloc(IMAGE_CHUNK);
-	if (c->zstd == NULL)
-		c->zstd = ZSTD_createDCtx();
-	if (c->packed == NULL || c->zstd == NULL)
-		return err_num(e, -ENOMEM, "reading %s", c->img->path);
-	r = chunk_read(c->img, i, c->packed, e);
-	if (r < 0)
-		return r;
-	if (ZSTD_decompressDCtx(c->zstd, buf, len, c->packed,
-	        c->img->chunks[i].frame) != len)
-		return chunk_bad(c->img, i, e);
-	return 0;
-}
-
-/* Decode chunk I into BUF, which has room for its pages. */
-static int
-chunk_decode(struct image_pages *c, uint64_t i, uint8_t *buf, struct err *e)
-{
-	if (c->img->chunks[i].frame != 0)
-		return chunk_unpack(c, i, buf, e);
-	return chunk_read(c->img, i, buf, e);
-}
-
-static int
-chunk_load(struct image_pages *c, uint64_t i, struct err *e)
-{
-	int r;
-
-	if (c->have == i)
-		return 0;
-	c->have = UINT64_MAX;
-	r = chunk_decode(c, i, c->chunk, e);
-	if (r == 0)
-		c->have = i;
-	return r;
-}
-
-static int
-pages_check(const struct image *img, uint64_t page, size_t n, struct err *e)
-{
-	if (page <= img->n_pages && n <= img->n_pages - page)
-		return 0;
-	return err_set(e, -ERANGE, "%s has no pages %" PRIu64 " to %" PRIu64,
-	    img->path, page, page + n);
-}
-
-int
-image_read_pages(struct image_pages *c, uint64_t page, void *buf, size_t n,
-    struct err *e)
-{
-	uint8_t *out = buf;
-	uint64_t i;
-	size_t at, k;
-	int r;
-
-	r = pages_check(c->img, page, n, e);
-	for (; r == 0 && n > 0; page += k, n -= k, out += k * IMAGE_PAGE) {
-		i = page / IMAGE_CHUNK_PAGES;
-		at = page % IMAGE_CHUNK_PAGES;
-		k = chunk_n_pages(c->img, i) - at;
-		k = k < n ? k : n;
-		if (k == chunk_n_pages(c->img, i) && c->have != i) {
-			r = chunk_decode(c, i, out, e);
-			continue;
-		}
-		r = chunk_load(c, i, e);
-		if (r == 0)
-			memcpy(out, c->chunk + at * IMAGE_PAGE,
-			    k * IMAGE_PAGE);
-	}
-	return r;
-}
-
-/* Verify raw chunk I unless this cursor has done so. */
-static int
-chunk_see(struct image_pages *c, uint64_t i, struct err *e)
-{
-	int r;
-
-	if (c->seen[i / 8] & 1u << i % 8)
-		return 0;
-	r = chunk_load(c, i, e);
-	if (r == 0)
-		c->seen[i / 8] |= (uint8_t)(1u << i % 8);
-	return r;
-}
-
-int
-image_locate_pages(struct image_pages *c, uint64_t page, size_t n,
-    uint64_t *ret_off, size_t *ret_n, struct err *e)
-{
-	const struct image *img = c->img;
-	uint64_t i = page / IMAGE_CHUNK_PAGES;
-	size_t at = page % IMAGE_CHUNK_PAGES, have = 0;
-	int r;
-
-	n = n > 0 ? n : 1;
-	r = pages_check(img, page, n, e);
-	if (r < 0)
-		return r;
-	if (img->chunks[i].frame != 0)
-		return err_set(e, -EOPNOTSUPP, "%s is compressed", img->path);
-	*ret_off = img->chunks[i].off + at * IMAGE_PAGE;
-	for (; i < img->n_chunks && img->chunks[i].frame == 0; i++, at = 0) {
-		r = chunk_see(c, i, e);
-		if (r < 0)
-			return r;
-		have += chunk_n_pages(img, i) - at;
-		if (have >= n)
-			break;
-	}
-	*ret_n = have < n ? have : n;
-	return 0;
-}
-
-int
-image_verify_pages(const struct image *img, struct err *e)
-{
-	struct image_pages *c = NULL;
-	int r;
-
-	r = image_pages_open(img, &c, e);
-	for (uint64_t i = 0; r == 0 && i < img->n_chunks; i++)
-		r = chunk_load(c, i, e);
-	image_pages_close(c);
-	return r;
 }

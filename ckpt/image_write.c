@@ -28,17 +28,17 @@ struct image_writer {
 	char name[IMAGE_NAME_MAX];
 	char *path; /* for sentences */
 	uint8_t head[HEAD_SIZE];
-	uint64_t off;        /* bytes written to the file */
-	uint64_t flushed;    /* bytes whose writing to disk was begun */
-	uint64_t n_pages;    /* of the stream, those in CHUNK included */
+	uint64_t off;     /* bytes written to the file */
+	uint64_t flushed; /* bytes whose writing to disk was begun */
+	uint64_t n_pages; /* of the stream, those in CHUNK included */
 	uint64_t n_records;
-	uint8_t *chunk;      /* the chunk being filled */
+	uint8_t *chunk; /* the chunk being filled */
 	size_t chunk_len;
-	ZSTD_CCtx *zstd;     /* NULL: raw */
-	uint8_t *packed;     /* a compressed chunk */
+	ZSTD_CCtx *zstd; /* NULL: raw */
+	uint8_t *packed; /* a compressed chunk */
 	size_t packed_cap;
-	struct buf records;  /* as in the file */
-	struct buf table;    /* as in the file */
+	struct buf records; /* as in the file */
+	struct buf table;   /* as in the file */
 };
 
 void
@@ -77,8 +77,7 @@ writer_err(const struct image_writer *w, int r, struct err *e)
 }
 
 static int
-writer_put(struct image_writer *w, const void *data, size_t len,
-    struct err *e)
+writer_put(struct image_writer *w, const void *data, size_t len, struct err *e)
 {
 	int r;
 
@@ -178,8 +177,8 @@ writer_pack(struct image_writer *w, const uint8_t *data, size_t len)
 
 	if (w->zstd == NULL)
 		return 0;
-	n = ZSTD_compress2(w->zstd, w->packed, w->packed_cap - IMAGE_PAGE,
-	    data, len);
+	n = ZSTD_compress2(w->zstd, w->packed, w->packed_cap - IMAGE_PAGE, data,
+	    len);
 	if (ZSTD_isError(n))
 		return 0;
 	pad = -n & (IMAGE_PAGE - 1);

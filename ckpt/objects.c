@@ -2,10 +2,9 @@
  * objects.c - see objects.h.
  *
  * objects/ holds <32 hex digits>-<size>, mode 0500 (a program's file must be
- * executable to be mapped as such and to become /proc/PID/exe), and "cache",
- * which remembers the checksum of files that were read. A flock(2) on the
- * directory, shared while something is put, exclusive while things are
- * removed, keeps the two apart.
+ * executable to be mapped as such and to become /proc/PID/exe), and "cache"
+ * (objects_cache.h). A flock(2) on the directory, shared while something is
+ * put, exclusive while things are removed, keeps the two apart.
  *
  * XXH3 is no defence against somebody who makes two files of one checksum,
  * and a mapped file may be somebody else's: when a content seems to be there
@@ -24,7 +23,6 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <xxhash.h>
 
@@ -36,11 +34,11 @@
 #include "base/temp.h"
 #include "ckpt/image.h"
 #include "ckpt/image.pb-c.h"
+#include "ckpt/objects_cache.h"
 #include "ckpt/store.h"
 
 #define OBJECT_NAME_CAP 64
 #define BLOCK (1u << 20)
-#define CACHE_MAX (256u << 10) /* bytes; it begins anew behind that */
 
 /* ---- names ---- */
 
@@ -219,96 +217,11 @@ copy_content(int from, int to)
 	return copy_rest(from, to, (uint64_t)out);
 }
 
-/* ---- the cache: file identity -> checksum ---- */
-
-struct cached {
-	uint64_t dev, ino, size;
-	int64_t mtime_ns, ctime_ns;
-	uint64_t hash_hi, hash_lo;
-	uint64_t check; /* XXH3-64 of all before it */
-};
-
-static int64_t
-in_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static struct cached
-cached_key(const struct stat *st)
-{
-	return (struct cached){
-		.dev = st->st_dev,
-		.ino = st->st_ino,
-		.size = (uint64_t)st->st_size,
-		.mtime_ns = in_ns(st->st_mtim),
-		.ctime_ns = in_ns(st->st_ctim),
-	};
-}
-
-static bool
-cache_find(int dirfd, const struct stat *st, struct object_id *ret_id)
-{
-	autobuf struct buf b = BUF_INIT(2 * CACHE_MAX);
-	struct cached key = cached_key(st), c;
-	size_t at;
-
-	if (io_read_file(dirfd, "cache", &b) < 0)
-		return false;
-	for (at = b.len - b.len % sizeof c; at > 0; at -= sizeof c) {
-		memcpy(&c, b.data + at - sizeof c, sizeof c);
-		if (memcmp(&c, &key, offsetof(struct cached, hash_hi)) != 0 ||
-		    c.check !=
-		        XXH3_64bits(&c, offsetof(struct cached, check)))
-			continue;
-		*ret_id = (struct object_id){ c.hash_hi, c.hash_lo, c.size };
-		return true;
-	}
-	return false;
-}
-
-/*
- * Remember that the file, which was ST before it was read and copied, has
- * content ID. Not when it was changed so short ago that another change might
- * leave it with the same times: they advance with the timer tick.
- */
-static void
-cache_put(int dirfd, int fd, const struct stat *st,
-    const struct object_id *id)
-{
-	struct cached c = cached_key(st), is;
-	autoclose int cache = -1;
-	struct timespec now;
-	struct stat now_st, cache_st;
-
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0 ||
-	    fstat(fd, &now_st) < 0)
-		return;
-	is = cached_key(&now_st);
-	if (memcmp(&c, &is, sizeof c) != 0 || c.size != id->size ||
-	    in_ns(now) - c.ctime_ns < 2000000000)
-		return;
-	c.hash_hi = id->hash_hi;
-	c.hash_lo = id->hash_lo;
-	c.check = XXH3_64bits(&c, offsetof(struct cached, check));
-	cache = openat(dirfd, "cache",
-	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (cache < 0 || fstat(cache, &cache_st) < 0)
-		return;
-	if (cache_st.st_size >= CACHE_MAX ||
-	    (size_t)cache_st.st_size % sizeof c != 0) {
-		if (ftruncate(cache, 0) < 0)
-			return;
-	}
-	(void)io_write(cache, &c, sizeof c);
-}
-
 /* ---- putting and opening ---- */
 
 /* Open object NAME in objects/: ours, of the right size, unchangeable. */
 static int
-object_open(int dirfd, const struct object_id *id, int *ret_fd,
-    struct err *e)
+object_open(int dirfd, const struct object_id *id, int *ret_fd, struct err *e)
 {
 	char name[OBJECT_NAME_CAP];
 	autofree char *path = NULL;
@@ -328,8 +241,7 @@ object_open(int dirfd, const struct object_id *id, int *ret_fd,
 		return err_set(e, -EPERM,
 		    "%s is not a file that only you can write", path);
 	if ((uint64_t)st.st_size != id->size)
-		return err_set(e, -EBADMSG, "%s is damaged (its length)",
-		    path);
+		return err_set(e, -EBADMSG, "%s is damaged (its length)", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -352,8 +264,8 @@ object_present(int dirfd, int fd, const struct object_id *id, struct err *e)
 	if (r == 1)
 		return 0;
 	if (r == 0 && objects_verify(kept, id, NULL) == 0)
-		return err_set(e, -EEXIST,
-		    "two files have the checksum %s", name);
+		return err_set(e, -EEXIST, "two files have the checksum %s",
+		    name);
 	if (r == 0 || r == -EBADMSG || r == -EPERM)
 		r = unlinkat(dirfd, name, 0) < 0 ? -errno : -ENOENT;
 	return r == -ENOENT ? r : err_num(e, r, "comparing %s", name);
@@ -389,8 +301,7 @@ object_copy(int dirfd, int fd, struct object_id *id, struct err *e)
 }
 
 int
-objects_put(int saved_dirfd, int fd, struct object_id *ret_id,
-    struct err *e)
+objects_put(int saved_dirfd, int fd, struct object_id *ret_id, struct err *e)
 {
 	autoclose int dirfd = -1, kept = -1;
 	struct object_id id;
@@ -405,7 +316,7 @@ objects_put(int saved_dirfd, int fd, struct object_id *ret_id,
 	r = objects_lock(saved_dirfd, LOCK_SH, &dirfd, e);
 	if (r < 0)
 		return r;
-	if (cache_find(dirfd, &st, ret_id) &&
+	if (objects_cache_find(dirfd, &st, ret_id) &&
 	    object_open(dirfd, ret_id, &kept, NULL) == 0)
 		return 0;
 	r = objects_hash(fd, &id, e);
@@ -416,7 +327,7 @@ objects_put(int saved_dirfd, int fd, struct object_id *ret_id,
 		r = object_copy(dirfd, fd, &id, e);
 	if (r < 0)
 		return r;
-	cache_put(dirfd, fd, &st, &id);
+	objects_cache_put(dirfd, fd, &st, &id);
 	*ret_id = id;
 	return 0;
 }

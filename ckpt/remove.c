@@ -76,8 +76,7 @@ shelf_keep_parents(struct shelf *s, size_t i)
 
 /* Remove what is not kept; the directory too when nothing is left in it. */
 static int
-shelf_clear(struct shelf *s, int saved_dirfd, const char *name,
-    struct err *e)
+shelf_clear(struct shelf *s, int saved_dirfd, const char *name, struct err *e)
 {
 	char file[IMAGE_NAME_MAX], key[NAME_KEY_CAP];
 	size_t left = 0;
@@ -93,8 +92,8 @@ shelf_clear(struct shelf *s, int saved_dirfd, const char *name,
 			return r;
 		image_name(s->v[i - 1].number, file);
 		if (unlinkat(s->dirfd, file, 0) < 0 && errno != ENOENT)
-			return err_sys(e, "removing snapshot %s@%" PRIu64,
-			    name, s->v[i - 1].number);
+			return err_sys(e, "removing snapshot %s@%" PRIu64, name,
+			    s->v[i - 1].number);
 	}
 	r = temp_sync_dir(s->dirfd);
 	if (r < 0)
@@ -136,8 +135,7 @@ ckpt_remove(int saved_dirfd, const char *name, uint64_t generation,
 		return err_set(e, -ENOENT, "there is no snapshot %s@%" PRIu64,
 		    name, generation);
 	if (!found)
-		return err_set(e, -ENOENT, "there is no snapshot of %s",
-		    name);
+		return err_set(e, -ENOENT, "there is no snapshot of %s", name);
 	return shelf_clear(&s, saved_dirfd, name, e);
 }
 

@@ -173,8 +173,8 @@ store_list(int dirfd, struct ckpt_generation **ret_v, size_t *ret_n,
 
 int
 store_each(int saved_dirfd,
-    int (*fn)(void *arg, int dirfd, const char *key, struct err *e),
-    void *arg, struct err *e)
+    int (*fn)(void *arg, int dirfd, const char *key, struct err *e), void *arg,
+    struct err *e)
 {
 	autoclosedir DIR *d = NULL;
 	struct dirent *de;
@@ -190,8 +190,8 @@ store_each(int saved_dirfd,
 		if (de->d_name[0] == '.' ||
 		    strcmp(de->d_name, "objects") == 0 ||
 		    (fstatat(saved_dirfd, de->d_name, &st,
-		         AT_SYMLINK_NOFOLLOW) == 0 &&
-		        !S_ISDIR(st.st_mode)))
+			 AT_SYMLINK_NOFOLLOW) == 0 &&
+			!S_ISDIR(st.st_mode)))
 			continue;
 		(void)dir_open(saved_dirfd, de->d_name, false, &dirfd, NULL);
 		r = fn(arg, dirfd, de->d_name, e);

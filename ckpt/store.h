@@ -32,7 +32,7 @@ int store_list(int dirfd, struct ckpt_generation **ret_v, size_t *ret_n,
  * a directory that cannot be opened or is not ours alone.
  */
 int store_each(int saved_dirfd,
-    int (*fn)(void *arg, int dirfd, const char *key, struct err *e),
-    void *arg, struct err *e);
+    int (*fn)(void *arg, int dirfd, const char *key, struct err *e), void *arg,
+    struct err *e);
 
 #endif

@@ -29,12 +29,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Every record as every message that a reader takes for its own. */
 static const ProtobufCMessageDescriptor *const messages[] = {
-	&img__session__descriptor, &img__object__descriptor,
-	&img__parent__descriptor, &img__machine__descriptor,
-	&img__tree__descriptor, &img__task__descriptor,
-	&img__thread__descriptor, &img__mm__descriptor,
-	&img__mapped__descriptor, &img__shm__descriptor,
-	&img__signals__descriptor, &img__timers__descriptor,
+	&img__session__descriptor,
+	&img__object__descriptor,
+	&img__parent__descriptor,
+	&img__machine__descriptor,
+	&img__tree__descriptor,
+	&img__task__descriptor,
+	&img__thread__descriptor,
+	&img__mm__descriptor,
+	&img__mapped__descriptor,
+	&img__shm__descriptor,
+	&img__signals__descriptor,
+	&img__timers__descriptor,
 };
 
 static void

@@ -48,8 +48,8 @@ put_pages(struct image_writer *w, uint64_t first, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		fill_page(data + i * IMAGE_PAGE, first + i);
-	assert_int_equal(
-	    image_put_pages(w, data, n * IMAGE_PAGE, &page, NULL), 0);
+	assert_int_equal(image_put_pages(w, data, n * IMAGE_PAGE, &page, NULL),
+	    0);
 	assert_int_equal(page, first);
 }
 
@@ -143,8 +143,8 @@ check_image(size_t n_pages, int zstd_level)
 	assert_int_equal(image_count(img, IMG_SESSION), 1);
 	assert_int_equal(image_count(img, IMG_PIPE), 0);
 	for (size_t i = 0; i < N_OBJECTS; i++) {
-		o = image_get(img, IMG_OBJECT, i, &img__object__descriptor,
-		    &id, &e);
+		o = image_get(img, IMG_OBJECT, i, &img__object__descriptor, &id,
+		    &e);
 		assert_non_null(o);
 		assert_int_equal(id, N_OBJECTS - i);
 		assert_int_equal(o->size, id * 100);
@@ -154,10 +154,10 @@ check_image(size_t n_pages, int zstd_level)
 	o = image_find(img, IMG_OBJECT, 2, &img__object__descriptor, &e);
 	assert_int_equal(o->size, 200);
 	img__object__free_unpacked(o, NULL);
-	assert_null(image_find(img, IMG_OBJECT, 9, &img__object__descriptor,
-	    &e));
-	assert_null(image_get(img, IMG_PIPE, 0, &img__object__descriptor,
-	    &id, &e));
+	assert_null(
+	    image_find(img, IMG_OBJECT, 9, &img__object__descriptor, &e));
+	assert_null(
+	    image_get(img, IMG_PIPE, 0, &img__object__descriptor, &id, &e));
 	m = image_find(img, IMG_SESSION, 0, &img__session__descriptor, &e);
 	assert_string_equal(m->argv[1], "a b");
 	img__session__free_unpacked(m, NULL);
@@ -169,8 +169,7 @@ check_image(size_t n_pages, int zstd_level)
 	for (size_t i = n_pages; i > 0; i--)
 		check_pages(c, i - 1, 1);
 	assert_int_equal(image_read_pages(c, n_pages, page, 1, &e), -ERANGE);
-	assert_int_equal(image_read_pages(c, UINT64_MAX, page, 1, &e),
-	    -ERANGE);
+	assert_int_equal(image_read_pages(c, UINT64_MAX, page, 1, &e), -ERANGE);
 	assert_int_equal(image_read_pages(c, 1, page, SIZE_MAX, &e), -ERANGE);
 	image_pages_close(c);
 	assert_int_equal(image_verify_pages(img, &e), 0);
@@ -214,8 +213,8 @@ pages_may_be_filled_in_place(void **state)
 	}
 	p = image_pages_room(w, &room);
 	assert_int_equal(image_pages_fill(w, 17, &page, NULL), -EINVAL);
-	assert_int_equal(
-	    image_pages_fill(w, room + IMAGE_PAGE, &page, NULL), -EINVAL);
+	assert_int_equal(image_pages_fill(w, room + IMAGE_PAGE, &page, NULL),
+	    -EINVAL);
 	assert_int_equal(image_commit(w, &len, NULL), 0);
 	assert_int_equal(image_open(s.fd, 1, &img, NULL), 0);
 	assert_int_equal(image_pages_open(img, &c, NULL), 0);
@@ -239,13 +238,15 @@ raw_pages_can_be_read_from_the_file_itself(void **state)
 	assert_int_equal(image_open(s.fd, 7, &img, NULL), 0);
 	assert_int_equal(image_pages_open(img, &c, NULL), 0);
 	while (at < 700) {
-		assert_int_equal(
-		    image_locate_pages(c, at, 700 - at, &off, &n, NULL), 0);
+		assert_int_equal(image_locate_pages(c, at, 700 - at, &off, &n,
+				     NULL),
+		    0);
 		assert_in_range(n, 1, 700 - at);
 		assert_int_equal(off % IMAGE_PAGE, 0);
 		for (size_t i = 0; i < n; i++, at++) {
 			assert_int_equal(io_pread(image_fd(img), page,
-			    IMAGE_PAGE, off + i * IMAGE_PAGE), 0);
+					     IMAGE_PAGE, off + i * IMAGE_PAGE),
+			    0);
 			assert_true(is_page(page, at));
 		}
 	}
@@ -292,15 +293,17 @@ chunks_that_do_not_shrink_stay_raw(void **state)
 	}
 	memset(noise, 0, IMAGE_CHUNK);
 	assert_int_equal(image_create(s.fd, 1, 1, &w, NULL), 0);
-	assert_int_equal(
-	    image_put_pages(w, noise, 2 * IMAGE_CHUNK, &page, NULL), 0);
+	assert_int_equal(image_put_pages(w, noise, 2 * IMAGE_CHUNK, &page,
+			     NULL),
+	    0);
 	assert_int_equal(image_commit(w, &page, NULL), 0);
 	assert_int_equal(image_open(s.fd, 1, &img, NULL), 0);
 	assert_int_equal(image_pages_open(img, &c, NULL), 0);
 	assert_int_equal(image_locate_pages(c, 0, 1, &off, &n, NULL),
 	    -EOPNOTSUPP);
-	assert_int_equal(
-	    image_locate_pages(c, IMAGE_CHUNK_PAGES, 256, &off, &n, NULL), 0);
+	assert_int_equal(image_locate_pages(c, IMAGE_CHUNK_PAGES, 256, &off, &n,
+			     NULL),
+	    0);
 	assert_int_equal(off, HEAD_SIZE + IMAGE_PAGE);
 	assert_int_equal(n, 256);
 	image_pages_close(c);
@@ -417,8 +420,7 @@ damage_is_found_by_the_chunk_that_is_read(void **state)
 	assert_int_equal(image_read_pages(c, 500, page, 1, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "byte 1052672"));
 	check_pages(c, 255, 1);
-	assert_int_equal(image_locate_pages(c, 300, 1, &off, &n, &e),
-	    -EBADMSG);
+	assert_int_equal(image_locate_pages(c, 300, 1, &off, &n, &e), -EBADMSG);
 	check_pages(c, 512, 88);
 	assert_int_equal(image_verify_pages(img, &e), -EBADMSG);
 	image_pages_close(c);
@@ -450,10 +452,8 @@ images_of_newer_sess_and_other_machines_are_refused(void **state)
 	assert_non_null(strstr(e.text, "newer sess"));
 	assert_int_equal(open_forged_head(HEAD_FLAGS, 1, 8, &e), -ENOTSUP);
 	assert_int_equal(open_forged_head(HEAD_MINOR, 9, 2, &e), 0);
-	assert_int_equal(open_forged_head(HEAD_MACHINE, 'z', 1, &e),
-	    -ENOEXEC);
-	assert_int_equal(open_forged_head(HEAD_PAGE, 16384, 4, &e),
-	    -ENOEXEC);
+	assert_int_equal(open_forged_head(HEAD_MACHINE, 'z', 1, &e), -ENOEXEC);
+	assert_int_equal(open_forged_head(HEAD_PAGE, 16384, 4, &e), -ENOEXEC);
 	assert_int_equal(open_forged_head(HEAD_MAGIC, 0, 1, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "not a snapshot"));
 }
@@ -476,9 +476,9 @@ open_forged_tail(size_t off, uint64_t v, struct err *e)
 static void
 lying_numbers_in_the_trailer_are_refused(void **state)
 {
-	static const size_t at[] = { TAIL_FILE_LEN, TAIL_N_PAGES,
-		TAIL_N_CHUNKS, TAIL_RECORDS_OFF, TAIL_RECORDS_LEN,
-		TAIL_N_RECORDS, TAIL_TABLE_OFF };
+	static const size_t at[] = { TAIL_FILE_LEN, TAIL_N_PAGES, TAIL_N_CHUNKS,
+		TAIL_RECORDS_OFF, TAIL_RECORDS_LEN, TAIL_N_RECORDS,
+		TAIL_TABLE_OFF };
 	static const uint64_t v[] = { 0, 1, 4095, 4096, 1u << 20, UINT32_MAX,
 		(uint64_t)UINT32_MAX + 1, INT64_MAX, UINT64_MAX,
 		UINT64_MAX - 4095, UINT64_MAX / 16 + 1 };
@@ -517,8 +517,7 @@ lying_chunk_and_record_lengths_are_refused(void **state)
 			memcpy(forged, data, len);
 			put_u32(forged + spot[i], v[j]);
 			forge_seal(forged, len);
-			assert_int_equal(open_bytes(forged, len, &e),
-			    -EBADMSG);
+			assert_int_equal(open_bytes(forged, len, &e), -EBADMSG);
 		}
 	memcpy(forged, data, len);
 	forge_seal(forged, len);
@@ -544,8 +543,8 @@ an_image_of_the_first_release_is_read_for_ever(void **state)
 	(void)state;
 	if (strcmp(IMAGE_MACHINE, "x86_64") != 0)
 		skip();
-	assert_int_equal(
-	    io_read_file(AT_FDCWD, "test/unit/image-1.0.sess", &b), 0);
+	assert_int_equal(io_read_file(AT_FDCWD, "test/unit/image-1.0.sess", &b),
+	    0);
 	fd = forge_file(b.data, b.len);
 	assert_int_equal(image_open_fd(fd, "image-1.0.sess", &img, &e), 0);
 	assert_int_equal(image_generation(img), 7);
@@ -553,8 +552,7 @@ an_image_of_the_first_release_is_read_for_ever(void **state)
 	o = image_find(img, IMG_OBJECT, 3, &img__object__descriptor, &e);
 	assert_int_equal(o->size, 300);
 	img__object__free_unpacked(o, NULL);
-	m = image_get(img, IMG_SESSION, 0, &img__session__descriptor, NULL,
-	    &e);
+	m = image_get(img, IMG_SESSION, 0, &img__session__descriptor, NULL, &e);
 	assert_string_equal(m->name, "work");
 	img__session__free_unpacked(m, NULL);
 	assert_int_equal(image_pages_open(img, &c, &e), 0);
@@ -584,7 +582,7 @@ a_record_that_swells_beyond_measure_is_refused(void **state)
 {
 	const ProtobufCFieldDescriptor *vmas =
 	    protobuf_c_message_descriptor_get_field_by_name(
-	        &img__mm__descriptor, "vmas");
+		&img__mm__descriptor, "vmas");
 	autoscratch struct scratch s = scratch_new();
 	size_t len = 2u << 20;
 	autofree uint8_t *bomb = malloc(len);
@@ -601,15 +599,14 @@ a_record_that_swells_beyond_measure_is_refused(void **state)
 	}
 	assert_int_equal(image_create(s.fd, 1, 0, &w, &e), 0);
 	assert_int_equal(image_put_packed(w, IMG_MM, 0, bomb, len, &e), 0);
-	assert_int_equal(
-	    image_put_packed(w, IMG_TREE, 0, "\xff\xff", 2, &e), 0);
+	assert_int_equal(image_put_packed(w, IMG_TREE, 0, "\xff\xff", 2, &e),
+	    0);
 	assert_int_equal(image_commit(w, &n, &e), 0);
 	assert_int_equal(image_open(s.fd, 1, &img, &e), 0);
-	assert_null(image_get(img, IMG_MM, 0, &img__mm__descriptor, NULL,
-	    &e));
+	assert_null(image_get(img, IMG_MM, 0, &img__mm__descriptor, NULL, &e));
 	assert_non_null(strstr(e.text, "cannot be understood"));
-	assert_null(image_get(img, IMG_TREE, 0, &img__session__descriptor,
-	    NULL, &e));
+	assert_null(
+	    image_get(img, IMG_TREE, 0, &img__session__descriptor, NULL, &e));
 	image_close(img);
 }
 
@@ -623,7 +620,8 @@ a_record_that_is_too_long_is_not_written(void **state)
 	(void)state;
 	assert_int_equal(image_create(s.fd, 2, 0, &w, &e), 0);
 	assert_int_equal(image_put_packed(w, IMG_SESSION, 0, "",
-	    IMAGE_RECORD_MAX + 1, &e), -EFBIG);
+			     IMAGE_RECORD_MAX + 1, &e),
+	    -EFBIG);
 	image_abort(w);
 }
 

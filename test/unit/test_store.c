@@ -48,8 +48,8 @@ begin(int saved, const char *name, uint64_t n, const struct object_id *object,
 	}
 	if (parent != 0) {
 		p.generation = parent;
-		assert_int_equal(image_put(w, IMG_PARENT, parent, &p.base,
-		    &e), 0);
+		assert_int_equal(image_put(w, IMG_PARENT, parent, &p.base, &e),
+		    0);
 	}
 	return w;
 }
@@ -88,7 +88,8 @@ check_list(int saved, const char *name, const char *text)
 	assert_int_equal(ckpt_generations(saved, name, &v, &n, NULL), 0);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(buf_printf(&b, "%s%llu", i > 0 ? " " : "",
-		    (unsigned long long)v[i].number), 0);
+				     (unsigned long long)v[i].number),
+		    0);
 	assert_int_equal(buf_put(&b, "", 1), 0);
 	assert_string_equal((char *)b.data, text);
 }
@@ -334,7 +335,7 @@ a_content_is_kept_once(void **state)
 {
 	autoscratch struct scratch s = scratch_new();
 	struct object_id a = put(&s, "hello"), b = put(&s, "hello"),
-	                 c = put(&s, "world"), empty = put(&s, "");
+			 c = put(&s, "world"), empty = put(&s, "");
 	autoclose int fd = -1;
 	struct stat st;
 	char buf[5];
