@@ -65,8 +65,8 @@ print(char *out, size_t cap, const struct range *r)
 	    r->end, r->prot, r->offset, r->path);
 }
 
-/* All mappings as one text, without the kernel's own and without the names
- * of deleted files. */
+/* All mappings as one text, without the kernel's own. Of a deleted file the
+ * content may be kept as memory of no file. */
 static char *
 list(void)
 {
@@ -85,8 +85,10 @@ list(void)
 		    &r.end, r.prot, &r.offset, r.path);
 		if (strncmp(r.path, "[v", 2) == 0)
 			continue;
-		if (strstr(line, " (deleted)") != NULL)
-			r.path[1] = '\0';
+		if (strstr(line, " (deleted)") != NULL) {
+			r.path[0] = '\0';
+			r.offset = 0;
+		}
 		if (joins(&joined, &r)) {
 			joined.end = r.end;
 			continue;

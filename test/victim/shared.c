@@ -69,6 +69,9 @@ main(void)
 	MUST0(pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED));
 	MUST0(pthread_mutex_init(&s->lock, &attr));
 	pid = start(s, twin, 0);
+	for (i = 0; i < N; i++)
+		while (*(volatile uint64_t *)&s->own[i] == 0)
+			victim_nap();
 
 	victim_wait();
 	s->over = true;
