@@ -18,7 +18,8 @@ name_key(const char *name, char ret_key[NAME_KEY_CAP])
 
 	/* "objects" is what images share in saved/. */
 	if (len > 0 && len <= KEY_PLAIN_MAX && name[0] != '.' &&
-	    name[0] != '%' && strcmp(name, "objects") != 0) {
+	    name[0] != '%' && strchr(name, '/') == NULL &&
+	    strcmp(name, "objects") != 0) {
 		memcpy(ret_key, name, len + 1);
 		return false;
 	}

@@ -12,7 +12,7 @@
  * The key of NAME: NAME itself when it is short, does not begin with '.' or
  * '%' and is no word that sess uses beside it, else '%' and a hash in 32 hex
  * digits; then the true name is to be kept with the file. True for a hash.
- * NAME must have passed session_check_name(): no slash.
+ * A key is one component of a path, whatever NAME is.
  */
 bool name_key(const char *name, char ret_key[NAME_KEY_CAP]);
 

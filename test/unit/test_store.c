@@ -156,6 +156,25 @@ two_names_never_share_a_directory(void **state)
 }
 
 static void
+a_name_never_leads_out_of_the_directory(void **state)
+{
+	autoscratch struct scratch s = scratch_new();
+	static const char *const names[] = { "..", ".", "", "../x", "a/b",
+		"/etc" };
+	char key[NAME_KEY_CAP];
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		assert_true(name_key(names[i], key));
+		assert_null(strchr(key, '/'));
+		assert_int_equal(store_open(s.fd, names[i], false, &fd, NULL),
+		    -ENOENT);
+	}
+	assert_false(name_key("a..b", key));
+}
+
+static void
 only_generations_are_listed(void **state)
 {
 	static const char *const stray[] = { "0.sess", "01.sess", "7.sess2",
@@ -499,6 +518,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_session_is_found_by_its_name_whatever_it_is),
 		cmocka_unit_test(two_names_never_share_a_directory),
+		cmocka_unit_test(a_name_never_leads_out_of_the_directory),
 		cmocka_unit_test(only_generations_are_listed),
 		cmocka_unit_test(the_command_is_one_harmless_line),
 		cmocka_unit_test(a_directory_that_is_not_ours_alone_is_refused),
