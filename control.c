@@ -151,9 +151,9 @@ run_attach(struct peer *p, struct packet *k)
 	p->terminal = t;
 	s->expects_client = false;
 	screen_flush(s->screen);
-	server_lead(s, t);
+	flow_lead(s, t);
 	terminal_fit(t);
-	server_frame(s);
+	flow_frame(s);
 }
 
 static void
@@ -195,7 +195,7 @@ run_resume(struct peer *p, struct packet *k)
 	if (p->terminal == NULL)
 		return;
 	p->terminal->size = get_size(k->msg);
-	server_lead(p->server, p->terminal);
+	flow_lead(p->server, p->terminal);
 	terminal_resume(p->terminal);
 }
 

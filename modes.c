@@ -8,41 +8,9 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "base/utf8.h"
+#include "modes_state.h"
 
-#define SEQ_MAX 64     /* bytes of a control sequence that are looked at */
-#define STRING_MAX 512 /* bytes of a title or colour that are kept */
-#define N_PARAMS 16
-#define N_KITTY 8
-#define N_COLORS 32 /* colours set by OSC that are remembered */
-
-enum where {
-	GROUND,
-	ESCAPE,       /* after ESC */
-	ESCAPE_INTER, /* after ESC and intermediates */
-	CSI,
-	OSC,
-	STRING,     /* DCS, APC, PM, SOS: passed over */
-	OSC_ESCAPE, /* ESC in an OSC: ST, or another sequence */
-	STRING_ESCAPE,
-};
-
-/*
- * Modes that are switched by CSI [?] NUMBER h and l. INPUT: they change what
- * the terminal sends. BRIEF: the program will end them in a moment; they are
- * undone and not redone. MOUSE: one replaces the other.
- */
-#define INPUT 1u
-#define BRIEF 2u
-#define MOUSE 4u
-#define ANSI 8u
-#define ON 16u /* the default */
-
-struct mode {
-	unsigned number, flags;
-};
-
-static const struct mode table[] = {
+const struct mode modes_table[MODES_N] = {
 	{ 1, INPUT },            /* DECCKM: application cursor keys */
 	{ 5, 0 },                /* DECSCNM: reverse video */
 	{ 6, 0 },                /* DECOM: origin */
@@ -73,44 +41,15 @@ static const struct mode table[] = {
 	{ 20, ANSI | INPUT }, /* LNM: newline */
 };
 
-struct color {
-	char *text; /* "10;rgb:..." without OSC and end; owned */
-	size_t key; /* length of the part that says which colour */
-};
-
-struct modes {
-	enum where where;
-	char seq[SEQ_MAX]; /* CSI or ESC so far, without its introducer */
-	size_t n_seq;
-	char string[STRING_MAX];
-	size_t n_string;
-	uint8_t last[3]; /* the last bytes, for characters cut in two */
-	size_t n_last;
-	uint32_t generation;
-
-	bool on[N_ELEMENTS(table)];
-	int alternate;
-	bool keypad;
-	int cursor_style;
-	int top, bottom; /* of the scrolling region, from 1; 0: unset */
-	char sets[4];    /* finals of the designated character sets */
-	int shift;       /* which of them is in use */
-	int other_keys;  /* xterm's modifyOtherKeys */
-	unsigned kitty[2][N_KITTY]; /* main and alternate screen */
-	int n_kitty[2];
-	char *title, *icon; /* owned; NULL: never set */
-	struct color colors[N_COLORS];
-	size_t n_colors;
-	bool palette; /* a colour of the palette was set */
-};
+#define N_PARAMS 16
 
 static void
 set_defaults(struct modes *m)
 {
 	size_t i;
 
-	for (i = 0; i < N_ELEMENTS(table); i++)
-		m->on[i] = (table[i].flags & ON) != 0;
+	for (i = 0; i < MODES_N; i++)
+		m->on[i] = (modes_table[i].flags & ON) != 0;
 	m->keypad = false;
 	m->cursor_style = 0;
 	m->top = m->bottom = 0;
@@ -172,9 +111,9 @@ find(unsigned number, unsigned ansi)
 {
 	size_t i;
 
-	for (i = 0; i < N_ELEMENTS(table); i++)
-		if (table[i].number == number &&
-		    (table[i].flags & ANSI) == ansi)
+	for (i = 0; i < MODES_N; i++)
+		if (modes_table[i].number == number &&
+		    (modes_table[i].flags & ANSI) == ansi)
 			return (int)i;
 	return -1;
 }
@@ -247,9 +186,9 @@ set_mode(struct modes *m, unsigned number, unsigned ansi, bool on)
 		set_alternate(m, (int)number, on);
 	if (i < 0)
 		return;
-	if (table[i].flags & MOUSE)
-		for (j = 0; j < N_ELEMENTS(table); j++)
-			if (table[j].flags & MOUSE)
+	if (modes_table[i].flags & MOUSE)
+		for (j = 0; j < MODES_N; j++)
+			if (modes_table[j].flags & MOUSE)
 				m->on[j] = false;
 	m->on[i] = on;
 }
@@ -366,8 +305,8 @@ static const struct {
 	{ '=', 0, 'u', csi_kitty_set },
 };
 
-static void
-end_csi(struct modes *m, char final)
+void
+modes_csi(struct modes *m, char final)
 {
 	struct params p;
 	size_t i;
@@ -385,8 +324,8 @@ end_csi(struct modes *m, char final)
 		}
 }
 
-static void
-end_escape(struct modes *m, char final)
+void
+modes_escape(struct modes *m, char final)
 {
 	static const char designators[] = "()*+";
 	const char *d;
@@ -454,8 +393,8 @@ reset_color(struct modes *m, const char *text)
 	drop_colors(m, key, strlen(key));
 }
 
-static void
-end_osc(struct modes *m)
+void
+modes_osc(struct modes *m)
 {
 	int n;
 
@@ -479,154 +418,7 @@ end_osc(struct modes *m)
 	m->generation++;
 }
 
-/* ---- the scanner ---- */
-
-static void
-begin_escape(struct modes *m)
-{
-	m->where = ESCAPE;
-	m->n_seq = 0;
-}
-
-/* A byte after ESC. */
-static void
-scan_escape(struct modes *m, uint8_t c)
-{
-	if (c >= 0x20 && c <= 0x2f) {
-		if (m->n_seq < SEQ_MAX)
-			m->seq[m->n_seq] = (char)c;
-		m->n_seq++;
-		m->where = ESCAPE_INTER;
-	} else if (m->where == ESCAPE && c == '[')
-		m->where = CSI;
-	else if (m->where == ESCAPE && c == ']') {
-		m->where = OSC;
-		m->n_string = 0;
-	} else if (m->where == ESCAPE && strchr("PX^_", c) != NULL && c != 0)
-		m->where = STRING;
-	else if (c >= 0x30 && c <= 0x7e)
-		end_escape(m, (char)c);
-	else if (c >= 0x80)
-		m->where = GROUND;
-}
-
-static void
-scan_csi(struct modes *m, uint8_t c)
-{
-	if (c >= 0x40 && c <= 0x7e)
-		end_csi(m, (char)c);
-	else if (c >= 0x20 && c < 0x40) {
-		if (m->n_seq < SEQ_MAX)
-			m->seq[m->n_seq] = (char)c;
-		m->n_seq++;
-	} else if (c >= 0x80)
-		m->where = GROUND;
-}
-
-static void
-scan_osc(struct modes *m, uint8_t c)
-{
-	if (c == '\a')
-		end_osc(m);
-	else if (c >= 0x20) {
-		if (m->n_string < STRING_MAX)
-			m->string[m->n_string++] = (char)c;
-	}
-}
-
-/* One byte, not in ground state. */
-static void
-scan_byte(struct modes *m, uint8_t c)
-{
-	if (m->where == OSC_ESCAPE || m->where == STRING_ESCAPE) {
-		if (c == '\\') {
-			if (m->where == OSC_ESCAPE)
-				end_osc(m);
-			m->where = GROUND;
-			return;
-		}
-		begin_escape(m);
-	}
-	if (c == 0x18 || c == 0x1a)
-		m->where = GROUND;
-	else if (c == 0x1b && m->where == OSC)
-		m->where = OSC_ESCAPE;
-	else if (c == 0x1b && m->where == STRING)
-		m->where = STRING_ESCAPE;
-	else if (c == 0x1b)
-		begin_escape(m);
-	else if (m->where == CSI)
-		scan_csi(m, c);
-	else if (m->where == OSC)
-		scan_osc(m, c);
-	else if (m->where != STRING)
-		scan_escape(m, c);
-}
-
-/* In ground state: the first of P that is ours to see, or END. */
-static const uint8_t *
-skip_text(const uint8_t *p, const uint8_t *end)
-{
-	const uint8_t *esc = memchr(p, 0x1b, (size_t)(end - p));
-	const uint8_t *shift;
-
-	if (esc != NULL)
-		end = esc;
-	if ((shift = memchr(p, 0x0e, (size_t)(end - p))) != NULL)
-		end = shift;
-	if ((shift = memchr(p, 0x0f, (size_t)(end - p))) != NULL)
-		end = shift;
-	return end;
-}
-
-/* Remember the last bytes, for characters that are cut in two. */
-static void
-keep_last(struct modes *m, const uint8_t *data, size_t len)
-{
-	size_t old;
-
-	if (len >= sizeof m->last) {
-		memcpy(m->last, data + len - sizeof m->last, sizeof m->last);
-		m->n_last = sizeof m->last;
-		return;
-	}
-	old = sizeof m->last - len;
-	if (old > m->n_last)
-		old = m->n_last;
-	memmove(m->last, m->last + m->n_last - old, old);
-	memcpy(m->last + old, data, len);
-	m->n_last = old + len;
-}
-
-void
-modes_scan(struct modes *m, const uint8_t *data, size_t len)
-{
-	const uint8_t *p = data, *end = data + len;
-
-	while (p < end) {
-		if (m->where != GROUND) {
-			scan_byte(m, *p++);
-			continue;
-		}
-		p = skip_text(p, end);
-		if (p == end)
-			break;
-		if (*p == 0x1b)
-			begin_escape(m);
-		else {
-			m->shift = *p == 0x0e;
-			m->generation++;
-		}
-		p++;
-	}
-	keep_last(m, data, len);
-}
-
-bool
-modes_ground(const struct modes *m)
-{
-	return m->where == GROUND && utf8_torn(m->last, m->n_last) == 0;
-}
+/* ---- questions ---- */
 
 uint32_t
 modes_generation(const struct modes *m)
@@ -680,137 +472,4 @@ modes_long_keys(const struct modes *m)
 	int s = m->alternate != 0;
 
 	return m->other_keys > 0 || m->n_kitty[s] > 0;
-}
-
-/* ---- undo and redo ---- */
-
-static int
-put_mode(struct buf *out, const struct mode *mode, bool on)
-{
-	return buf_printf(out, "\033[%s%u%c",
-	    (mode->flags & ANSI) != 0 ? "" : "?", mode->number, on ? 'h' : 'l');
-}
-
-static int
-undo_modes(const struct modes *m, struct buf *out)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < N_ELEMENTS(table) && r == 0; i++) {
-		bool normal = (table[i].flags & ON) != 0;
-
-		if (m->on[i] != normal)
-			r = put_mode(out, &table[i], normal);
-	}
-	return r;
-}
-
-static int
-undo_colors(const struct modes *m, struct buf *out)
-{
-	size_t i;
-	int r = 0;
-
-	if (m->palette)
-		r = buf_printf(out, "\033]104\033\\");
-	for (i = 0; i < m->n_colors && r == 0; i++)
-		if (strncmp(m->colors[i].text, "4;", 2) != 0)
-			r = buf_printf(out, "\033]%d\033\\",
-			    100 + atoi(m->colors[i].text));
-	return r;
-}
-
-static int
-undo_kitty(const struct modes *m, int s, struct buf *out)
-{
-	if (m->n_kitty[s] == 0)
-		return 0;
-	return buf_printf(out, "\033[<%du", m->n_kitty[s]);
-}
-
-int
-modes_undo(const struct modes *m, struct buf *out)
-{
-	bool sets = m->shift != 0 || memcmp(m->sets, "BBBB", 4) != 0;
-	int r;
-
-	if (m->alternate != 0) {
-		if ((r = undo_kitty(m, 1, out)) < 0 ||
-		    (r = buf_printf(out, "\033[?%dl", m->alternate)) < 0)
-			return r;
-	}
-	if ((r = undo_kitty(m, 0, out)) < 0 || (r = undo_modes(m, out)) < 0 ||
-	    (r = undo_colors(m, out)) < 0)
-		return r;
-	if (m->other_keys != 0)
-		r = buf_printf(out, "\033[>4m");
-	if (r == 0 && m->keypad)
-		r = buf_printf(out, "\033>");
-	if (r == 0 && m->cursor_style != 0)
-		r = buf_printf(out, "\033[0 q");
-	if (r == 0 && (m->top != 0 || m->bottom != 0))
-		r = buf_printf(out, "\033[r");
-	if (r == 0 && sets)
-		r = buf_printf(out, "\033(B\033)B\033*B\033+B\017");
-	return r < 0 ? r : buf_printf(out, "\033[m");
-}
-
-static int
-redo_titles(const struct modes *m, struct buf *out)
-{
-	int r = 0;
-
-	if (m->icon != NULL)
-		r = buf_printf(out, "\033]1;%s\033\\", m->icon);
-	if (r == 0 && m->title != NULL)
-		r = buf_printf(out, "\033]2;%s\033\\", m->title);
-	return r;
-}
-
-int
-modes_redo(const struct modes *m, bool view, struct buf *out)
-{
-	int s = m->alternate != 0, i, r = 0;
-	size_t j;
-
-	for (j = 0; j < N_ELEMENTS(table) && r == 0; j++) {
-		const struct mode *mode = &table[j];
-		bool normal = (mode->flags & ON) != 0;
-
-		if (m->on[j] == normal || (mode->flags & BRIEF) != 0 ||
-		    mode->number == 25 || (view && !(mode->flags & INPUT)))
-			continue;
-		r = put_mode(out, mode, m->on[j]);
-	}
-	for (i = 0; i < m->n_kitty[s] && r == 0; i++)
-		r = buf_printf(out, "\033[>%uu", m->kitty[s][i]);
-	if (r == 0 && m->other_keys != 0)
-		r = buf_printf(out, "\033[>4;%dm", m->other_keys);
-	if (r == 0 && m->keypad)
-		r = buf_printf(out, "\033=");
-	if (r == 0 && m->cursor_style != 0)
-		r = buf_printf(out, "\033[%d q", m->cursor_style);
-	for (j = 0; j < m->n_colors && r == 0; j++)
-		r = buf_printf(out, "\033]%s\033\\", m->colors[j].text);
-	if (r == 0)
-		r = redo_titles(m, out);
-	return r;
-}
-
-int
-modes_redo_sets(const struct modes *m, struct buf *out)
-{
-	static const char designators[] = "()*+";
-	int i, r = 0;
-
-	for (i = 0; i < 4 && r == 0; i++)
-		if (m->sets[i] != 'B')
-			r = buf_printf(out, "\033%c%c", designators[i],
-			    m->sets[i]);
-	if (r == 0 && m->shift == 1)
-		r = buf_printf(out, "\016");
-	else if (r == 0 && m->shift > 1)
-		r = buf_printf(out, "\033%c", m->shift == 2 ? 'n' : 'o');
-	return r;
 }

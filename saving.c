@@ -34,7 +34,7 @@ collect(void *arg, struct ckpt_session *ret_session, struct err *e)
 	size_t n = 0, i;
 	int r;
 
-	server_drain(s, LAST_OUTPUT);
+	flow_drain(s, LAST_OUTPUT);
 	while (s->argv[n] != NULL)
 		n++;
 	cs.rows = s->size.rows;
@@ -148,6 +148,7 @@ saving_start(struct server *s, struct peer *p, bool stop, struct err *e)
 		.master = s->master,
 		.stop = stop,
 		.zstd_level = SAVE_ZSTD_LEVEL,
+		.sleeps = s->sleeps,
 		.collect = collect,
 		.arg = s };
 	autofree uint8_t *farewell = NULL;

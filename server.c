@@ -1,5 +1,5 @@
 /*
- * server.c - the life of a session's server, its output and its input. See
+ * server.c - the life of a session's server, from its start to its end. See
  * server.h.
  */
 #include "server.h"
@@ -26,272 +26,17 @@
 #include "session.h"
 #include "terminal.h"
 
-#define OUTPUT_MAX 65536      /* bytes in one read */
-#define READS_MAX 16          /* reads before the loop turns again */
 #define LAST_OUTPUT (1 << 20) /* taken after the program has ended */
-#define SETTLE_BYTES 16384    /* modelled at once in slack time */
-#define RETRY_MS 200
-#define LINGER_MS 5000  /* for a creator that does not come */
-#define GOODBYE_MS 3000 /* for terminals that do not take the rest */
+#define LINGER_MS 5000        /* for a creator that does not come */
+#define GOODBYE_MS 3000       /* for terminals that do not take the rest */
 
-static void
-set_timer(struct event *ev, unsigned ms)
+void
+server_timer(struct event *ev, unsigned ms)
 {
 	const struct timeval tv = { .tv_sec = ms / 1000,
 		.tv_usec = (suseconds_t)(ms % 1000) * 1000 };
 
 	(void)event_add(ev, &tv);
-}
-
-/* ---- output ---- */
-
-/* One read and what becomes of it. Bytes read; 0: none now; -EIO: no slave. */
-static ssize_t
-take_output(struct server *s, uint8_t *data, size_t len)
-{
-	struct terminal *t;
-	ssize_t n = read(s->master, data, len);
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -EIO;
-	if (n == 0)
-		return -EIO;
-	screen_write(s->screen, data, (size_t)n);
-	LIST_FOREACH(t, &s->terminals, link)
-	terminal_output(t, data, (size_t)n);
-	if (!s->output_came) {
-		s->output_came = true;
-		if (!event_pending(s->ev_slack, EV_TIMEOUT, NULL))
-			set_timer(s->ev_slack, MODEL_PAUSE_MS);
-	}
-	return n;
-}
-
-void
-server_drain(struct server *s, size_t len)
-{
-	uint8_t data[OUTPUT_MAX];
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < len) {
-		n = take_output(s, data, sizeof data);
-		if (n <= 0)
-			return;
-		done += (size_t)n;
-	}
-}
-
-static void
-on_output(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-	uint8_t data[OUTPUT_MAX];
-	ssize_t n = 1;
-	int i;
-
-	(void)fd;
-	(void)what;
-	for (i = 0; i < READS_MAX && n > 0 && !s->held_up; i++) {
-		n = take_output(s, data, sizeof data);
-		server_pace(s);
-	}
-	if (n < 0) {
-		/* Nobody has the slave open. Somebody may open it again. */
-		(void)event_del(s->ev_output);
-		server_reap(s);
-		if (!s->over)
-			set_timer(s->ev_retry, RETRY_MS);
-	}
-}
-
-static void
-on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-
-	(void)fd;
-	(void)what;
-	if (!s->over && !s->held_up)
-		(void)event_add(s->ev_output, NULL);
-}
-
-/*
- * Read on while any terminal takes output, or none is in the way; wait while
- * all that are there are full: the program is paced by the fastest of them.
- */
-void
-server_pace(struct server *s)
-{
-	struct terminal *t;
-	bool any = false, all = true;
-
-	LIST_FOREACH(t, &s->terminals, link)
-	{
-		if (!terminal_is_raw(t))
-			continue;
-		any = true;
-		all = all && terminal_blocks(t);
-	}
-	if (any && all) {
-		if (!s->held_up)
-			(void)event_del(s->ev_output);
-		s->held_up = true;
-		if (!event_pending(s->ev_patience, EV_TIMEOUT, NULL))
-			set_timer(s->ev_patience, TERMINAL_PATIENCE_MS);
-	} else if (s->held_up) {
-		s->held_up = false;
-		(void)event_del(s->ev_patience);
-		if (!s->over)
-			(void)event_add(s->ev_output, NULL);
-	}
-}
-
-/* No terminal has taken a byte for too long. */
-static void
-on_patience(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-	struct terminal *t;
-
-	(void)fd;
-	(void)what;
-	LIST_FOREACH(t, &s->terminals, link)
-	if (terminal_blocks(t))
-		terminal_leave_behind(t);
-	server_pace(s);
-}
-
-/* Output has paused, or not: model what waits only when nothing comes. */
-static void
-on_slack(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-
-	(void)fd;
-	(void)what;
-	if (s->output_came) {
-		s->output_came = false;
-		set_timer(s->ev_slack, MODEL_PAUSE_MS);
-		return;
-	}
-	if (screen_settle(s->screen, SETTLE_BYTES))
-		set_timer(s->ev_slack, 0);
-	else
-		(void)malloc_trim(0);
-}
-
-static void
-on_frame(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-	struct terminal *t;
-
-	(void)fd;
-	(void)what;
-	LIST_FOREACH(t, &s->terminals, link)
-	(void)terminal_paint(t);
-	server_pace(s);
-	/* No frame within the next one's time. */
-	set_timer(s->ev_frame, VIEW_FRAME_MS);
-}
-
-/* The pause after a frame is over: is another one due? */
-static void
-on_frame_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-	struct terminal *t;
-	bool due = false;
-
-	LIST_FOREACH(t, &s->terminals, link)
-	due = due || (t->due && !t->suspended && t->queue.len == 0);
-	if (due)
-		on_frame(fd, what, s);
-}
-
-void
-server_frame(struct server *s)
-{
-	if (!event_pending(s->ev_frame, EV_TIMEOUT, NULL))
-		set_timer(s->ev_frame, 0);
-}
-
-void
-server_lead(struct server *s, struct terminal *t)
-{
-	struct terminal *other;
-
-	/* The list is kept in the order of activity: who leads next. */
-	s->leader = t;
-	LIST_REMOVE(t, link);
-	LIST_INSERT_HEAD(&s->terminals, t, link);
-	if (s->over || memcmp(&s->size, &t->size, sizeof s->size) == 0)
-		return;
-	s->size = t->size;
-	(void)pty_resize(s->master, &s->size);
-	screen_resize(s->screen, s->size.rows, s->size.cols);
-	LIST_FOREACH(other, &s->terminals, link)
-	terminal_fit(other);
-}
-
-/* Answers to the program's questions while no terminal is there to give. */
-static void
-on_answer(void *arg, const char *data, size_t len)
-{
-	struct server *s = arg;
-
-	if (LIST_EMPTY(&s->terminals))
-		(void)server_input(s, (const uint8_t *)data, len);
-}
-
-/* ---- input ---- */
-
-static void
-listen_all(struct server *s, bool on)
-{
-	struct terminal *t;
-
-	LIST_FOREACH(t, &s->terminals, link)
-	terminal_listen(t, on);
-}
-
-bool
-server_input(struct server *s, const uint8_t *data, size_t len)
-{
-	ssize_t n = 0;
-
-	if (s->over)
-		return true;
-	if (s->input.len == 0) {
-		n = write(s->master, data, len);
-		n = n < 0 ? 0 : n;
-	}
-	if ((size_t)n < len) {
-		(void)buf_put(&s->input, data + n, len - (size_t)n);
-		(void)event_add(s->ev_input, NULL);
-	}
-	return s->input.len < INPUT_QUEUE_BYTES;
-}
-
-static void
-on_input(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *s = arg;
-	ssize_t n = write(s->master, s->input.data, s->input.len);
-
-	(void)fd;
-	(void)what;
-	if (n > 0)
-		buf_drop(&s->input, (size_t)n);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		s->input.len = 0; /* hung up: nobody will read it */
-	if (s->input.len > 0)
-		(void)event_add(s->ev_input, NULL);
-	else
-		buf_done(&s->input);
-	if (s->input.len < INPUT_QUEUE_BYTES / 2)
-		listen_all(s, true);
 }
 
 /* ---- the end ---- */
@@ -320,14 +65,11 @@ static void
 close_down(struct server *s)
 {
 	s->over = true;
-	(void)event_del(s->ev_output);
-	(void)event_del(s->ev_retry);
-	(void)event_del(s->ev_patience);
-	s->held_up = false;
+	flow_stop(s);
 	if (s->expects_client)
-		set_timer(s->ev_linger, LINGER_MS);
+		server_timer(s->ev_linger, LINGER_MS);
 	else
-		set_timer(s->ev_linger, GOODBYE_MS);
+		server_timer(s->ev_linger, GOODBYE_MS);
 	server_finish(s);
 }
 
@@ -337,7 +79,7 @@ server_ended(struct server *s, int status)
 	if (s->over)
 		return;
 	saving_abort(s);
-	server_drain(s, LAST_OUTPUT);
+	flow_drain(s, LAST_OUTPUT);
 	s->status = status;
 	record_end(s);
 	close_down(s);
@@ -477,11 +219,7 @@ make_base(struct server *s, struct err *e)
 		event_config_free(cfg);
 	if (s->base == NULL)
 		return err_set(e, -ENOMEM, "cannot make an event loop");
-	if (make_event(s, &s->ev_retry, -1, 0, on_retry) < 0 ||
-	    make_event(s, &s->ev_slack, -1, 0, on_slack) < 0 ||
-	    make_event(s, &s->ev_frame, -1, 0, on_frame_timer) < 0 ||
-	    make_event(s, &s->ev_patience, -1, 0, on_patience) < 0 ||
-	    make_event(s, &s->ev_linger, -1, 0, on_linger) < 0 ||
+	if (make_event(s, &s->ev_linger, -1, 0, on_linger) < 0 ||
 	    make_event(s, &s->ev_child, SIGCHLD, EV_SIGNAL | EV_PERSIST,
 		on_child) < 0 ||
 	    make_event(s, &s->ev_term, SIGTERM, EV_SIGNAL | EV_PERSIST,
@@ -495,15 +233,10 @@ make_base(struct server *s, struct err *e)
 	return 0;
 }
 
-/* The master is there: its events. */
+/* A revived session: where its first process's status comes. */
 static int
-make_io(struct server *s, struct err *e)
+watch_status(struct server *s, struct err *e)
 {
-	if (make_event(s, &s->ev_output, s->master, EV_READ | EV_PERSIST,
-		on_output) < 0 ||
-	    make_event(s, &s->ev_input, s->master, EV_WRITE, on_input) < 0)
-		return err_set(e, -ENOMEM, "cannot make events");
-	(void)event_add(s->ev_output, NULL);
 	if (s->status_fd < 0)
 		return 0;
 	(void)fcntl(s->status_fd, F_SETFL, O_NONBLOCK);
@@ -534,6 +267,7 @@ start_program(struct server *s, const struct launch *l, int *ret_exit,
 	s->created_s = now_s();
 	s->argv = l->argv;
 	s->parent = getpid();
+	s->sleeps = sleeps_new();
 	r = pty_start(&prog, &s->master, &s->first, ret_exit, e);
 	if (r < 0)
 		return r;
@@ -556,6 +290,7 @@ take_revived(struct server *s, const struct revived *rv, struct err *e)
 	s->created_s = cs->created_s;
 	s->argv = cs->argv;
 	s->notes = rv->notes;
+	s->sleeps = rv->sleeps;
 	s->generation = rv->generation;
 	(void)fcntl(s->master, F_SETFL, O_RDWR | O_NONBLOCK);
 	if (screen_load(cs->screen.data, cs->screen.len, &s->screen) < 0) {
@@ -624,10 +359,11 @@ start(struct server *s, const struct launch *l, int *ret_exit, struct err *e)
 		    "made",
 		    s->name);
 	if (r == 0)
-		r = make_io(s, e);
+		r = flow_start(s, e);
+	if (r == 0)
+		r = watch_status(s, e);
 	if (r < 0)
 		return r;
-	screen_answer(s->screen, on_answer, s);
 	s->command = join(s->argv);
 	return 0;
 }
@@ -692,6 +428,7 @@ end_all(struct server *s)
 	free(s->name);
 	free(s->command);
 	free(s->notes);
+	sleeps_free(s->sleeps);
 }
 
 _Noreturn void

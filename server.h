@@ -71,6 +71,7 @@ struct server {
 	bool expects_client; /* -c: the creator is about to attach */
 	struct event *ev_linger;
 
+	struct sleeps *sleeps; /* what saves remember from one to the next */
 	struct saving *saving; /* NULL: no save is under way */
 	struct ending *ending; /* NULL: nobody has asked for the end */
 };
@@ -84,21 +85,6 @@ struct server {
  */
 _Noreturn void server_main(const struct launch *l, int lock, int result);
 
-/* Input for the program. False: take no more from terminals for now. */
-bool server_input(struct server *s, const uint8_t *data, size_t len);
-
-/* Take output from the master now, at most LEN bytes, until there is none. */
-void server_drain(struct server *s, size_t len);
-
-/* Whether output is read depends on the terminals: look again. */
-void server_pace(struct server *s);
-
-/* The session takes T's size. */
-void server_lead(struct server *s, struct terminal *t);
-
-/* Have terminals painted soon, as many frames later as are due. */
-void server_frame(struct server *s);
-
 /* The first process has ended. */
 void server_ended(struct server *s, int status);
 
@@ -110,6 +96,32 @@ void server_reap(struct server *s);
 
 /* Leave the loop if nothing is left to be done. */
 void server_finish(struct server *s);
+
+/* A one-shot timer. */
+void server_timer(struct event *ev, unsigned ms);
+
+/* ---- flow.c ---- */
+
+/* The master and the screen are there: begin. */
+int flow_start(struct server *s, struct err *e);
+
+/* The program has ended: no more of either. */
+void flow_stop(struct server *s);
+
+/* Input for the program. False: take no more from terminals for now. */
+bool flow_input(struct server *s, const uint8_t *data, size_t len);
+
+/* Take output from the master now, at most LEN bytes, until there is none. */
+void flow_drain(struct server *s, size_t len);
+
+/* Whether output is read depends on the terminals: look again. */
+void flow_pace(struct server *s);
+
+/* The session takes T's size. */
+void flow_lead(struct server *s, struct terminal *t);
+
+/* Have terminals painted soon, as many frames later as are due. */
+void flow_frame(struct server *s);
 
 /* ---- ending.c ---- */
 

@@ -132,7 +132,7 @@ void
 terminal_leave_behind(struct terminal *t)
 {
 	t->due = true;
-	server_frame(t->server);
+	flow_frame(t->server);
 }
 
 /* Is the client stopped by a signal it could not tell us of? */
@@ -158,7 +158,7 @@ terminal_output(struct terminal *t, const uint8_t *data, size_t len)
 		return;
 	if (t->view || t->due) {
 		t->due = true;
-		server_frame(t->server);
+		flow_frame(t->server);
 		return;
 	}
 	if (client_stopped(t)) {
@@ -196,9 +196,9 @@ on_write(evutil_socket_t fd, short what, void *arg)
 		buf_done(&t->queue);
 		mark_torn(t);
 		if (t->due)
-			server_frame(t->server);
+			flow_frame(t->server);
 	}
-	server_pace(t->server);
+	flow_pace(t->server);
 	server_finish(t->server);
 }
 
@@ -268,7 +268,7 @@ terminal_fit(struct terminal *t)
 	t->view = view;
 	t->due = true;
 	t->generation = modes_generation(screen_modes(s->screen)) - 1;
-	server_frame(s);
+	flow_frame(s);
 }
 
 void
@@ -277,7 +277,7 @@ terminal_resize(struct terminal *t, const struct pty_size *size)
 	t->size = *size;
 	terminal_fit(t);
 	if (t->server->leader == t)
-		server_lead(t->server, t);
+		flow_lead(t->server, t);
 }
 
 /* ---- reading ---- */
@@ -311,11 +311,11 @@ take_input(struct terminal *t, const uint8_t *data, size_t len)
 	int r;
 
 	if (s->leader != t)
-		server_lead(s, t);
+		flow_lead(s, t);
 	r = keys_filter(&t->keys, data, len,
 	    modes_long_keys(screen_modes(s->screen)), &out, &v);
 	if (r == 0 && out.len > 0)
-		more = server_input(s, out.data, out.len);
+		more = flow_input(s, out.data, out.len);
 	if (verdict(t, v) && !more)
 		terminal_listen(t, false);
 }
@@ -364,7 +364,7 @@ on_key(evutil_socket_t fd, short what, void *arg)
 	}
 	(void)keys_expire(&t->keys, &out, &v);
 	if (out.len > 0)
-		(void)server_input(t->server, out.data, out.len);
+		(void)flow_input(t->server, out.data, out.len);
 	(void)verdict(t, v);
 }
 
@@ -388,7 +388,7 @@ terminal_suspend(struct terminal *t)
 	buf_done(&t->queue);
 	(void)event_del(t->ev_read);
 	(void)event_del(t->ev_write);
-	server_pace(t->server);
+	flow_pace(t->server);
 }
 
 void
@@ -506,8 +506,8 @@ terminal_free(struct terminal *t, bool undo)
 	if (s->leader == t) {
 		s->leader = LIST_FIRST(&s->terminals);
 		if (s->leader != NULL)
-			server_lead(s, s->leader);
+			flow_lead(s, s->leader);
 	}
 	free(t);
-	server_pace(s);
+	flow_pace(s);
 }

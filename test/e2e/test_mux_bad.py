@@ -1,0 +1,238 @@
+"""Bad input: one line on standard error that says what, a status that is not
+0, and everything as it was."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import harness
+
+
+def test_an_unknown_name(sess):
+    for command in ("-a", "-d", "-k", "-pid", "-save", "-check"):
+        assert "no session 'nope'" in sess.fails(command, "nope"), command
+    assert "no snapshot" in sess.fails("-revive", "nope")
+    assert "nope" in sess.fails("-rm", "nope")
+
+
+@pytest.mark.parametrize(
+    "name, what",
+    [
+        ("", "empty"),
+        ("x" * 256, "too long"),
+        ("a/b", "slash"),
+        ("../x", "slash"),
+        ("a\nb", "control"),
+        ("a\x1b[31m", "control"),
+        ("a\x7f", "control"),
+        ("a\u009b", "control"),
+        ("..", "cannot be"),
+        ("work@7", "snapshot"),
+        ("a\udcff\udcfe", "UTF-8"),
+    ],
+    ids=repr,
+)
+def test_a_bad_name(sess, name, what):
+    for command in ("-c", "-n", "-A"):
+        assert what in sess.fails(command, name, "true"), command
+    commands = ["-a", "-d", "-k", "-pid"]
+    for command in commands:
+        assert what in sess.fails(command, name), command
+    assert sess.ok().count("\n") == 1
+
+
+def test_a_taken_name(sess):
+    sess.ok("-n", "taken", "sleep", "1000")
+    pid = sess.pid("taken")
+    for command in ("-n", "-c"):
+        assert "runs already" in sess.fails(command, "taken", "true")
+    assert "runs" in sess.fails("-revive", "taken") or True
+    assert sess.pid("taken") == pid
+
+
+def test_a_command_that_is_not_there(sess, sess_dir):
+    for command in ("-n", "-c", "-A"):
+        r = sess.run(command, "x", "no-such-command-at-all")
+        assert r.status == 127
+        assert r.err == "sess: no-such-command-at-all: command not found\n"
+        r = sess.run(command, "x", "/no/such/file")
+        assert r.status == 127 and r.err.count("\n") == 1
+        r = sess.run(command, "x", "/etc/passwd")
+        assert r.status == 126 and r.err.count("\n") == 1
+    assert sess.ok().count("\n") == 1
+    assert os.listdir(sess_dir / "run") == []
+    assert sess.processes() == set()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["-x"],
+        ["-c"],
+        ["-a"],
+        ["-k"],
+        ["-a", "x", "y"],
+        ["-a", "x", "-d", "x"],
+        ["word"],
+        ["-e", "^^^", "-a", "x"],
+        ["-save", "a", "b"],
+        ["-e"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_line_without_sense(sess, args):
+    r = sess.run(*args)
+    assert r.status in (1, 2) and r.err.count("\n") == 1 and r.out == "", r
+
+
+def test_save_without_a_name_outside(sess):
+    assert "which session" in sess.fails("-save")
+
+
+def test_a_SESS_DIR_of_somebody_else(sess, user, sess_dir, tmp_path):
+    if user.is_root:
+        other = harness.User("nobody")
+        os.chown(sess_dir, other.uid, other.gid)
+        error = sess.fails("-n", "x", "true")
+        os.chown(sess_dir, 0, 0)
+    else:
+        error = sess.fails("-n", "x", "true", env={"SESS_DIR": "/usr"})
+    assert "belongs to uid" in error
+
+
+def test_a_SESS_DIR_open_to_others(sess, sess_dir):
+    os.chmod(sess_dir, 0o777)
+    assert "open to others" in sess.fails("-n", "x", "true")
+    os.chmod(sess_dir, 0o700)
+    sess.ok()
+    os.chmod(sess_dir / "run", 0o750)
+    assert "open to others" in sess.fails("-n", "x", "true")
+    os.chmod(sess_dir / "run", 0o700)
+    os.chmod(sess_dir / "saved", 0o705)
+    assert "open to others" in sess.fails()
+
+
+def test_a_directory_that_is_a_link(sess, sess_dir, work_dir):
+    sess.ok()
+    os.rmdir(sess_dir / "run")
+    os.symlink(work_dir, sess_dir / "run")
+    assert "not a directory" in sess.fails("-n", "x", "true")
+    assert os.listdir(work_dir) == []
+
+
+def test_a_SESS_DIR_that_is_no_directory(sess, work_dir):
+    (work_dir / "file").touch()
+    path = str(work_dir / "file")
+    assert path in sess.fails("-n", "x", "true", env={"SESS_DIR": path})
+    assert "absolute" in sess.fails(env={"SESS_DIR": "relative"})
+
+
+def test_no_home(sess):
+    env = {"SESS_DIR": None, "XDG_STATE_HOME": None, "HOME": "/dev/null/x"}
+    assert "/dev/null/x" in sess.fails("-n", "x", "true", env=env)
+
+
+def test_places_without_SESS_DIR(sess, work_dir):
+    env = {"SESS_DIR": None, "XDG_STATE_HOME": None}
+    sess.ok("-n", "home-test", "sleep", "1000", env=env)
+    try:
+        assert (work_dir / ".local/state/sess/saved").is_dir()
+        assert "home-test" in sess.ok(env=env)
+    finally:
+        sess.ok("-k", "home-test", env=env)
+
+
+GARBAGE = """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(sys.argv[1])
+for data in (b'x', os.urandom(1000), b'\\x08\\xff\\xff\\xff\\xff\\x0f', b'\\x08\\x01',
+             b'\\x08\\x09', os.urandom(60000), b'\\x08\\x03\\x18\\xff\\xff\\xff\\xff\\x0f'):
+    try:
+        s.send(data)
+        s.settimeout(0.3)
+        s.recv(65536)
+    except OSError:
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.connect(sys.argv[1])
+"""
+
+
+def test_garbage_from_the_same_user(sess, sess_dir):
+    sess.ok("-n", "g", "sleep", "1000")
+    pid = sess.pid("g")
+    path = str(sess_dir / "run" / "g.sock")
+    for _ in range(5):
+        r = sess.command([sys.executable, "-c", GARBAGE, path])
+        assert r.status == 0, r
+    assert sess.pid("g") == pid
+
+
+def test_a_foreign_user_is_refused(sess, user, sess_dir):
+    if not user.is_root:
+        pytest.skip("needs somebody else")
+    sess.ok("-n", "mine", "sleep", "1000")
+    os.chmod(sess_dir.parent, 0o755)
+    os.chmod(sess_dir, 0o755)
+    os.chmod(sess_dir / "run", 0o755)
+    os.chmod(sess_dir / "run" / "mine.sock", 0o777)
+    code = (
+        "import socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+        "s.connect(sys.argv[1])\n"
+        "d = s.recv(1000)\n"
+        "assert b'not yours' in d, d\n"
+        "s.send(b'\\x08\\x06')\n"
+        "assert s.recv(1000) == b''\n"
+    )
+    path = str(sess_dir / "run" / "mine.sock")
+    r = subprocess.run(
+        [sys.executable, "-c", code, path],
+        preexec_fn=harness.User("nobody").become,
+        capture_output=True,
+        text=True,
+    )
+    # A connection that was refused may also be reset before the send.
+    assert r.returncode == 0 or "BrokenPipe" in r.stderr, r.stderr
+    for path in (sess_dir, sess_dir / "run"):
+        os.chmod(path, 0o700)
+    assert sess.run("-pid", "mine").status == 0
+
+
+def test_a_stopped_server_does_not_hang_the_listing(sess):
+    sess.ok("-n", "a", "sleep", "1000")
+    sess.ok("-n", "b", "sleep", "1000")
+    server = harness.parent(sess.pid("a"))
+    os.kill(server, signal.SIGSTOP)
+    try:
+        out = sess.ok(timeout=10)
+        assert "not answering" in out and "detached" in out
+        assert "runs already" in sess.fails("-n", "a", "true")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert "not answering" not in sess.ok()
+
+
+def test_many_connections_do_not_stop_a_session(sess, sess_dir):
+    sess.ok("-n", "many", "sleep", "1000")
+    path = str(sess_dir / "run" / "many.sock")
+    socks = []
+    try:
+        for _ in range(900):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.settimeout(5)
+            try:
+                s.connect(path)
+            except (PermissionError, BlockingIOError, TimeoutError):
+                s.close()
+                break
+            socks.append(s)
+        assert sess.run("-pid", "many").status == 0 or os.geteuid() != 0
+    finally:
+        for s in socks:
+            s.close()
+    assert sess.run("-pid", "many").status == 0
