@@ -145,7 +145,9 @@ void files_refuse(struct ckpt *c, const struct file *f, const char *fmt, ...)
 int files_write(struct ckpt *c, struct image_writer *w);
 
 /*
- * Revival: the lowest number that no saved descriptor has, for c->fd_base.
+ * Revival: for c->fd_base: from there on there is room for all that tasks
+ * inherit, where none of them has a descriptor of its own. To be asked when
+ * RLIMIT_NOFILE is what it will be. -EMFILE: the limit is too low.
  */
 int files_fd_base(struct ckpt *c, int *ret_base);
 

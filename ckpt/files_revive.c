@@ -24,6 +24,8 @@
 #include "ckpt/ttys.h"
 
 #define BATCH 128 /* operations at once */
+#define OURS 64   /* numbers left to the restorer itself */
+#define LIMIT_MAX (1u << 20) /* numbers looked at: fs.nr_open of most */
 
 /* Flags that fcntl(F_SETFL) can change. */
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -200,28 +202,85 @@ files_open(struct ckpt *c)
 	return r;
 }
 
+/* The numbers below LIMIT that some task has, one byte each. */
+static int
+find_used(struct ckpt *c, uint8_t *used, uint32_t limit)
+{
+	for (size_t i = 0; i < image_count(c->img, IMG_FILES); i++) {
+		Img__Files *m;
+		uint32_t fd = 0;
+
+		m = image_get(c->img, IMG_FILES, i, &img__files__descriptor,
+		    NULL, c->err);
+		if (m == NULL)
+			return -EBADMSG;
+		for (size_t k = 0; k < m->n_fds; k++) {
+			if (m->fds[k]->fd < limit)
+				used[m->fds[k]->fd] = 1;
+			else
+				fd = m->fds[k]->fd;
+		}
+		img__files__free_unpacked(m, NULL);
+		if (fd != 0)
+			return err_set(c->err, -EMFILE, "descriptor %u is in "
+			    "use, but here the limit is %u (ulimit -n)", fd,
+			    limit);
+	}
+	return 0;
+}
+
+/* How many numbers will be inherited at most; LEAVE for whoever else. */
+static uint32_t
+count_inherited(const struct ckpt *c)
+{
+	enum { LEAVE = 64 };
+
+	return (uint32_t)(3 * image_count(c->img, IMG_FILE) +
+	    2 * image_count(c->img, IMG_TTY) +
+	    image_count(c->img, IMG_MAPPED) + image_count(c->img, IMG_SHM) +
+	    LEAVE);
+}
+
+/* The lowest of WANT numbers in a row that nobody uses, as high as possible. */
+static int
+find_gap(const uint8_t *used, uint32_t limit, uint32_t want)
+{
+	uint32_t run = 0;
+
+	for (uint32_t fd = limit; fd-- > OURS;) {
+		run = used[fd] ? 0 : run + 1;
+		if (run == want)
+			return (int)fd;
+	}
+	return -EMFILE;
+}
+
 int
 files_fd_base(struct ckpt *c, int *ret_base)
 {
-	uint32_t top = 0;
+	uint32_t limit = (uint32_t)sysconf(_SC_OPEN_MAX), top = 0;
+	uint32_t want = count_inherited(c);
+	autofree uint8_t *used = NULL;
+	int r;
 
-	for (size_t i = 0; i < image_count(c->img, IMG_FILES); i++) {
-		Img__Files *m;
-		uint64_t id;
-
-		m = image_get(c->img, IMG_FILES, i, &img__files__descriptor,
-		    &id, c->err);
-		if (m == NULL)
-			return -EBADMSG;
-		for (size_t k = 0; k < m->n_fds; k++)
-			if (m->fds[k]->fd >= top)
-				top = m->fds[k]->fd + 1;
-		img__files__free_unpacked(m, NULL);
-	}
-	if (top > (1u << 30))
-		return err_set(c->err, -EBADMSG,
-		    "the image has a descriptor number %u", top - 1);
-	*ret_base = (int)top;
+	if (limit > LIMIT_MAX)
+		limit = LIMIT_MAX;
+	used = calloc(1, limit + 1);
+	if (used == NULL)
+		return err_set(c->err, -ENOMEM, "out of memory");
+	r = find_used(c, used, limit);
+	if (r < 0)
+		return r;
+	for (uint32_t fd = 0; fd < limit; fd++)
+		if (used[fd])
+			top = fd + 1;
+	if (top < OURS)
+		top = OURS;
+	r = top + want <= limit ? (int)top : find_gap(used, limit, want);
+	if (r < 0)
+		return err_set(c->err, r, "no room for %u more descriptors "
+		    "below the limit of %u (ulimit -n)", want, limit);
+	*ret_base = r;
 	return 0;
 }
 
@@ -264,7 +323,7 @@ run_all(struct ckpt *c, struct task *t, struct tracee_op *ops, size_t *n)
 	for (size_t i = 0; r >= 0 && i < *n; i++)
 		if (ops[i].ret < 0)
 			return err_num(c->err, (int)ops[i].ret, "%s (pid %d): "
-			    "putting descriptor %d in its place", t->comm,
+			    "arranging its descriptors (%d)", t->comm,
 			    t->pid, (int)ops[i].args[1]);
 	*n = 0;
 	return r;
@@ -411,7 +470,8 @@ place_late(struct ckpt *c, struct task *t, const struct fd_table *tab,
 	else if (m->cloexec)
 		r = task_must(c, t, "marking a descriptor", SYS_fcntl,
 		    (uint64_t)fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
-	if (r >= 0 && fd != m->fd && *first_fd < 0 && fd < c->fd_base)
+	if (r >= 0 && fd != m->fd && *first_fd < 0 &&
+	    (fd < c->fd_base || fd >= c->fd_next))
 		r = task_must(c, t, "closing a descriptor", SYS_close,
 		    (uint64_t)fd, 0, 0, 0, 0, 0);
 	*first_fd = (int)m->fd;
@@ -446,10 +506,19 @@ place_all_late(struct ckpt *c, struct task *t, const struct fd_table *tab)
 	return r;
 }
 
+static const struct fd_table *
+table_of(const struct ckpt *c, const struct task *t)
+{
+	for (size_t i = 0; i < c->files->n_tables; i++)
+		if (c->files->tables[i].vpid == t->vpid)
+			return &c->files->tables[i];
+	return NULL;
+}
+
 int
 files_revive(struct ckpt *c, struct task *t)
 {
-	const struct fd_table *tab = NULL;
+	const struct fd_table *tab = table_of(c, t);
 	int r;
 
 	if (!c->files->owners_set)
@@ -457,9 +526,6 @@ files_revive(struct ckpt *c, struct task *t)
 	r = ttys_claim_foreground(c);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < c->files->n_tables; i++)
-		if (c->files->tables[i].vpid == t->vpid)
-			tab = &c->files->tables[i];
 	r = place_inherited(c, t, tab);
 	if (r < 0 || tab == NULL)
 		return r;
@@ -467,9 +533,26 @@ files_revive(struct ckpt *c, struct task *t)
 	return r < 0 ? r : locks_revive_posix(c, t, tab);
 }
 
+/* Nothing stays open in T but what is in its table. */
 int
 files_close(struct ckpt *c, struct task *t)
 {
-	return (int)task_must(c, t, "closing inherited descriptors",
-	    SYS_close_range, (uint64_t)c->fd_base, ~0u, 0, 0, 0, 0);
+	const struct fd_table *tab = table_of(c, t);
+	size_t n_fds = tab == NULL ? 0 : tab->loaded->n_fds, n = 0;
+	struct tracee_op ops[BATCH];
+	uint64_t from = 0;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i <= n_fds; i++) {
+		uint64_t to = i < n_fds ? tab->loaded->fds[i]->fd :
+		    (uint64_t)UINT32_MAX + 1;
+
+		if (to > from)
+			ops[n++] = (struct tracee_op){ .nr = SYS_close_range,
+				.args = { from, to - 1, 0 } };
+		from = to + 1;
+		if (n == BATCH || i == n_fds)
+			r = run_all(c, t, ops, &n);
+	}
+	return r;
 }

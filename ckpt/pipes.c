@@ -5,8 +5,9 @@
  * takes nothing away. It belongs to whoever reads: where nobody in the tree
  * does, it is left out. Revival: only the ends that the tree has are opened,
  * so that a pipe whose other end was outside gives end of file or EPIPE.
- * Ends are opened through /proc/self/fd of a fresh pipe, which gives each
- * its own description with flags of its own.
+ * The two ends that pipe(2) gave are told from those that were opened through
+ * /proc/self/fd by O_LARGEFILE, which open(2) alone sets; each of the latter
+ * is opened so again, with a description of its own.
  */
 #include "ckpt/pipes.h"
 
@@ -24,6 +25,7 @@
 #include "base/scope.h"
 #include "ckpt/content.h"
 
+#define KERNEL_O_LARGEFILE 0100000 /* asm-generic/fcntl.h; glibc has 0 */
 #define PIPE_MAX (64u << 20) /* beyond any F_SETPIPE_SZ that is allowed */
 
 struct pipe {
@@ -332,10 +334,15 @@ pipe_open(struct ckpt *c, struct file *f, int *ret_fd)
 	struct pipes *ps = c->files->pipes;
 	const struct pipe *p;
 	char path[64];
+	int end = (f->m->flags & O_ACCMODE) == O_WRONLY;
 
 	if (ps == NULL || f->m->object == 0 || f->m->object > ps->n)
 		return err_set(c->err, -EBADMSG, "the image lacks a pipe");
 	p = &ps->v[f->m->object - 1];
+	if (!(f->m->flags & KERNEL_O_LARGEFILE) && p->ends[end] >= 0) {
+		*ret_fd = fcntl(p->ends[end], F_DUPFD_CLOEXEC, 0);
+		return *ret_fd < 0 ? err_sys(c->err, "an end of a pipe") : 0;
+	}
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", p->ends[1]);
 	/* O_DIRECT is refused here and set by F_SETFL afterwards. */
 	*ret_fd = open(path, (file_open_flags(f) &

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@
 #define SLAVE_MAJOR 136 /* to 143: linux/major.h */
 #define INDEX_MAX 65536 /* kernel.pty.max is 4096 */
 #define LDISC_TTY 0     /* N_TTY */
+#define KERNEL_O_LARGEFILE 0100000 /* asm-generic/fcntl.h; glibc has 0 */
 
 /* What a task has as its controlling terminal. */
 struct ctty {
@@ -462,15 +464,27 @@ take_settings(struct ckpt *c, struct tty *t, int master)
 	return 0;
 }
 
+/* Has the last slave been closed? Kernel: n_tty_poll(). */
+static bool
+is_hung_up(int master)
+{
+	struct pollfd p = { .fd = master };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
+}
+
 static int
 take_data(struct ckpt *c, struct tty *t, int master)
 {
 	autoclose int slave = -1;
 	int on = 0, r;
 
-	if (t->slave_file == NULL)
-		return 0; /* nobody has it open: opening it would be seen */
-	if ((t->slave_file->m->flags & O_ACCMODE) == O_WRONLY)
+	if (t->slave_file == NULL && !is_hung_up(master)) {
+		t->rec.fresh = true; /* opening it would be seen */
+		return 0;
+	}
+	if (t->slave_file == NULL ||
+	    (t->slave_file->m->flags & O_ACCMODE) == O_WRONLY)
 		slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY |
 		    O_CLOEXEC);
 	else
@@ -655,6 +669,10 @@ set_up(struct ckpt *c, struct tty *t)
 	if (ioctl(t->master, TCSETS2, m->termios.data) < 0 ||
 	    ioctl(t->master, TIOCSWINSZ, m->winsize.data) < 0)
 		return err_sys(c->err, "setting up /dev/pts/%u", t->index);
+	if (m->packet)
+		(void)ioctl(t->master, TIOCPKT, &on);
+	if (m->fresh)
+		return 0;
 	r = load_input(m, &t->input);
 	if (r >= 0)
 		r = buf_put(&t->output, m->output.data, m->output.len);
@@ -667,8 +685,6 @@ set_up(struct ckpt *c, struct tty *t)
 		return r;
 	if (m->mode != 0)
 		(void)fchmod(t->slave, m->mode & 0777);
-	if (m->packet)
-		(void)ioctl(t->master, TIOCPKT, &on);
 	return 0;
 }
 
@@ -714,10 +730,13 @@ ttys_make(struct ckpt *c)
 	r = make_masters(c, order, ts->n);
 	for (size_t i = 0; r >= 0 && i < ts->n; i++) {
 		struct tty *t = ts->v[i];
-		int fd = open_slave(c, t, O_RDWR);
+		int fd;
 
-		t->slave = fd < 0 ? fd : file_inherit(c, fd);
-		r = t->slave;
+		if (!t->loaded->fresh) {
+			fd = open_slave(c, t, O_RDWR);
+			t->slave = fd < 0 ? fd : file_inherit(c, fd);
+			r = t->slave;
+		}
 		if (r >= 0 && !t->gone)
 			r = set_up(c, t);
 	}
@@ -743,7 +762,8 @@ slave_open(struct ckpt *c, struct file *f, int *ret_fd)
 
 	if (t == NULL)
 		return -EBADMSG;
-	*ret_fd = open_slave(c, t, file_open_flags(f) & ~O_NOFOLLOW);
+	*ret_fd = open_slave(c, t, (file_open_flags(f) & ~O_NOFOLLOW) |
+	    ((int)f->m->flags & KERNEL_O_LARGEFILE));
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
 
