@@ -74,11 +74,27 @@ shelf_keep_parents(struct shelf *s, size_t i)
 	return true;
 }
 
-/* Remove what is not kept; the directory too when nothing is left in it. */
+/* Remove the empty directory. If a save begins just now, it keeps it. */
+static void
+shelf_remove(const struct shelf *s, int saved_dirfd, const char *name)
+{
+	autoclose int dirfd = -1;
+	char key[NAME_KEY_CAP];
+
+	(void)name_key(name, key);
+	(void)unlinkat(s->dirfd, "name", 0);
+	if (unlinkat(saved_dirfd, key, AT_REMOVEDIR) < 0)
+		(void)store_open(saved_dirfd, name, true, &dirfd, NULL);
+}
+
+/*
+ * Remove what is not kept, the directory too when nothing is left in it, and
+ * then what nothing refers to any more.
+ */
 static int
 shelf_clear(struct shelf *s, int saved_dirfd, const char *name, struct err *e)
 {
-	char file[IMAGE_NAME_MAX], key[NAME_KEY_CAP];
+	char file[IMAGE_NAME_MAX];
 	size_t left = 0;
 	int r;
 
@@ -95,15 +111,13 @@ shelf_clear(struct shelf *s, int saved_dirfd, const char *name, struct err *e)
 			return err_sys(e, "removing snapshot %s@%" PRIu64, name,
 			    s->v[i - 1].number);
 	}
+	if (left == s->n)
+		return 0;
 	r = temp_sync_dir(s->dirfd);
 	if (r < 0)
 		return err_num(e, r, "removing snapshots of %s", name);
-	if (left == 0 && temp_sweep(s->dirfd) == 0) {
-		/* Fails, as it should, when a save began just now. */
-		(void)name_key(name, key);
-		if (unlinkat(s->dirfd, "name", 0) == 0 || errno == ENOENT)
-			(void)unlinkat(saved_dirfd, key, AT_REMOVEDIR);
-	}
+	if (left == 0 && temp_sweep(s->dirfd) == 0)
+		shelf_remove(s, saved_dirfd, name);
 	return objects_gc(saved_dirfd, e);
 }
 

@@ -293,6 +293,35 @@ pruning_keeps_the_newest_that_can_be_read(void **state)
 }
 
 static void
+removing_all_leaves_a_directory_that_is_in_use(void **state)
+{
+	autoscratch struct scratch s = scratch_new();
+	struct image_writer *w;
+	autoclose int dirfd = -1;
+	char **names;
+	uint64_t len;
+	size_t n;
+
+	(void)state;
+	save(s.fd, ".w", 1, NULL, 0);
+	w = begin(s.fd, ".w", 2, NULL, 0);
+	assert_int_equal(ckpt_remove(s.fd, ".w", 0, NULL), 0);
+	assert_int_equal(image_commit(w, &len, NULL), 0);
+	check_list(s.fd, ".w", "2");
+	/* And one in which lies what is not ours to remove. */
+	assert_int_equal(store_open(s.fd, ".w", false, &dirfd, NULL), 0);
+	(void)close(scratch_file(dirfd, "note", "x", 1));
+	assert_int_equal(ckpt_remove(s.fd, ".w", 0, NULL), 0);
+	assert_int_equal(scratch_count(dirfd, ""), 2);
+	save(s.fd, ".w", 3, NULL, 0);
+	assert_int_equal(ckpt_names(s.fd, &names, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(names[0], ".w");
+	free(names[0]);
+	free(names);
+}
+
+static void
 a_generation_that_another_one_needs_stays(void **state)
 {
 	autoscratch struct scratch s = scratch_new();
@@ -524,6 +553,8 @@ main(void)
 		cmocka_unit_test(a_directory_that_is_not_ours_alone_is_refused),
 		cmocka_unit_test(what_a_dead_writer_left_is_swept_and_no_more),
 		cmocka_unit_test(pruning_keeps_the_newest_that_can_be_read),
+		cmocka_unit_test(
+		    removing_all_leaves_a_directory_that_is_in_use),
 		cmocka_unit_test(a_generation_that_another_one_needs_stays),
 		cmocka_unit_test(a_content_is_kept_once),
 		cmocka_unit_test(
