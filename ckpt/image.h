@@ -55,6 +55,7 @@ enum image_tag {
 	IMG_FS = 20,
 	IMG_CONTENT = 21,
 	IMG_SOCKET = 22,
+	IMG_TRAITS = 23,
 };
 
 /* The file name of generation GENERATION, "7.sess". */

@@ -6,7 +6,7 @@
 #include "ckpt/resource.h"
 
 extern const struct resource res_cred, res_files, res_fs, res_limits, res_sched,
-    res_signals, res_timers, res_ttys;
+    res_signals, res_timers, res_traits, res_ttys;
 
 const struct resource *const resources[] = {
 	/* All descriptions open, each task's descriptors in their places. */
@@ -21,6 +21,8 @@ const struct resource *const resources[] = {
 	&res_timers,
 	/* Raised priorities need capabilities, and should not slow the rest. */
 	&res_sched,
+	/* May forbid mappings that memory had before. */
+	&res_traits,
 	/* Would forbid descriptors, memory or processes to what is above. */
 	&res_limits,
 	/* Gives up the capabilities that all others need. */
