@@ -19,9 +19,9 @@
 #include "control.h"
 
 #define READ_MAX 16384
-#define LOOK_NS 50000000u /* how long a client counts as running */
-#define KEY_PART_MS 25    /* for the rest of a long form of the key */
-#define WAITS_MAX 10      /* frames, for the end of a sequence */
+#define LOOK_NS 1000000u /* how long a client counts as running */
+#define KEY_PART_MS 25   /* for the rest of a long form of the key */
+#define WAITS_MAX 10     /* frames, for the end of a sequence */
 
 static uint64_t
 now_ns(void)

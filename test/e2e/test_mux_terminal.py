@@ -1,0 +1,335 @@
+"""The terminal is given back as it was, on every way out."""
+
+import os
+import signal
+import subprocess
+import termios
+
+import pytest
+
+import harness
+
+# All that a program may leave on, and what must come for it in the end.
+MODES = (
+    b"\x1b[?1049h\x1b[?1002h\x1b[?1006h\x1b[?1004h\x1b[?2004h\x1b[?1h\x1b="
+    b"\x1b[?25l\x1b[4 q\x1b[3;10r\x1b[?7l\x1b(0\x1b[>1u\x1b]2;title\x07"
+    b"\x1b[>4;1m\x1b]11;#123456\x1b\\"
+)
+UNDONE = [
+    b"\x1b[?1049l",
+    b"\x1b[?1002l",
+    b"\x1b[?1006l",
+    b"\x1b[?1004l",
+    b"\x1b[?2004l",
+    b"\x1b[?1l",
+    b"\x1b>",
+    b"\x1b[?25h",
+    b"\x1b[0 q",
+    b"\x1b[r",
+    b"\x1b[?7h",
+    b"\x1b(B",
+    b"\x1b[<1u",
+    b"\x1b[23;0t",
+    b"\x1b[>4m",
+    b"\x1b]111",
+]
+
+
+def start(sess, work_dir, name="m", then="exec cat"):
+    (work_dir / "modes").write_bytes(MODES)
+    t = sess.terminal("-c", name, "sh", "-c", f"cat modes; echo on; {then}")
+    t.wait_raw(b"\x1b]11;#123456")
+    t.set_at = t.raw.rindex(b"\x1b]11;#123456")
+    return t
+
+
+def check_given_back(t):
+    assert t.modes() == t.modes_before
+    last = t.raw[t.set_at :]
+    for seq in UNDONE:
+        assert seq in last, (seq, last)
+    assert b"\x1bc" not in t.raw  # never by a full reset
+
+
+def test_after_detach(sess, work_dir):
+    t = start(sess, work_dir)
+    t.detach()
+    check_given_back(t)
+
+
+def test_after_the_programs_end(sess, work_dir):
+    t = start(sess, work_dir, then="exit 4")
+    assert t.wait_exit() == 4
+    check_given_back(t)
+
+
+def test_after_the_server_was_killed(sess, work_dir):
+    t = start(sess, work_dir)
+    server = harness.parent(sess.pid("m"))
+    os.kill(server, signal.SIGKILL)
+    assert t.wait_exit() == 1
+    check_given_back(t)
+    assert "died" in t.text
+
+
+def test_after_the_server_was_told_to_end(sess, work_dir):
+    t = start(sess, work_dir)
+    os.kill(harness.parent(sess.pid("m")), signal.SIGTERM)
+    assert t.wait_exit() == 1
+    check_given_back(t)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_after_a_signal_to_the_client(sess, work_dir, sig):
+    t = start(sess, work_dir)
+    os.kill(t.pid, sig)
+    assert t.wait_exit() == 0
+    check_given_back(t)
+    assert "detached" in sess.ok()
+
+
+def test_modes_are_undone_after_the_client_was_killed(sess, work_dir):
+    t = start(sess, work_dir)
+    os.kill(t.pid, signal.SIGKILL)
+    t.wait_exit()
+    for seq in UNDONE:
+        t.wait_raw(seq)
+    harness.wait_until(lambda: "detached" in sess.ok())
+
+
+def test_a_hangup_detaches_and_the_server_keeps_nothing_open(sess, work_dir):
+    t = start(sess, work_dir)
+    server = harness.parent(sess.pid("m"))
+    tty = t.tty
+    t.close()
+    harness.wait_until(lambda: "detached" in sess.ok())
+
+    def open_ttys():
+        d = f"/proc/{server}/fd"
+        return [os.readlink(f"{d}/{n}") for n in os.listdir(d)]
+
+    harness.wait_until(lambda: tty not in open_ttys())
+
+
+def test_modes_are_set_again_on_attach(sess, work_dir):
+    start(sess, work_dir).detach()
+    t = sess.terminal("-a", "m")
+    for seq in (
+        b"\x1b[?1049h",
+        b"\x1b[?1002h",
+        b"\x1b[?1006h",
+        b"\x1b[?1004h",
+        b"\x1b[?2004h",
+        b"\x1b[?1h",
+        b"\x1b=",
+        b"\x1b[4 q",
+        b"\x1b[3;10r",
+        b"\x1b[?7l",
+        b"\x1b[>1u",
+        b"\x1b]2;title\x1b\\",
+        b"\x1b[>4;1m",
+        b"\x1b]11;#123456\x1b\\",
+        b"\x1b(0",
+    ):
+        t.wait_raw(seq)
+    assert not t.raw.endswith(b"\x1b[?25h")
+
+
+def test_modes_that_are_off_again_are_not_set(sess, work_dir):
+    (work_dir / "off").write_bytes(b"".join(UNDONE) + b"\x1b\\")
+    t = start(sess, work_dir, then="cat off; echo done; exec cat")
+    t.wait("done")
+    t.detach()
+    t = sess.terminal("-a", "m")
+    t.wait("done")
+    for seq in (b"?1049h", b"?1002h", b"?2004h", b"[>1u", b"\x1b(0", b"11;#"):
+        assert seq not in t.raw, seq
+
+
+def test_the_shell_gets_its_prompt_below_the_screen(sess):
+    t = sess.program(["bash", "--norc"])
+    t.line(f"PS1='outer% '; {sess.binary} -c in sh -c 'echo o\"\"ne; echo t\"\"wo; cat'")
+    t.wait("two")
+    t.send(b"\x1c")
+    t.wait(lambda t: t.lines[-1] == "" and "[in: detached]" in t.text)
+    lines = [line for line in t.lines if line]
+    assert lines[-2] == "[in: detached]" and lines[-1].startswith("outer%")
+    assert lines[-4:-2] == ["one", "two"], lines
+
+
+def test_what_was_on_the_terminal_goes_into_its_scrollback(sess):
+    t = sess.program(["bash", "--norc"], rows=10)
+    t.line("PS1='outer% '; seq 1 7")
+    t.wait("\n7\n")
+    before = t.raw
+    t.line(f"{sess.binary} -c in cat")
+    t.wait(lambda t: "outer%" not in t.text)
+    t.line("typed")
+    t.wait("typed")
+    t.detach_key = t.send(b"\x1c")
+    t.wait("[in: detached]")
+    # No erasing of the whole screen: nothing of the user's is lost.
+    new = t.raw[len(before) :]
+    assert b"\x1b[2J" not in new and b"\x1b[3J" not in new
+
+
+def test_suspend_and_continue(sess, user):
+    t = sess.program(["bash", "--norc", "-i"])
+    t.line("PS1='outer% '")
+    t.wait("outer%")
+    t.line(f"{sess.binary} -c in bash --norc")
+    t.wait(lambda t: "bash-" in t.lines[0])
+    t.line("x=1; echo inside-$x")
+    t.wait("inside-1")
+    client = [
+        p for p in harness.descendants(t.pid) if " -c in" in harness.command(p)
+    ][0]
+    os.kill(client, signal.SIGTSTP)
+    t.wait("Stopped")
+    assert harness.state(client) == "T"
+    # What is typed now is the outer shell's, all of it.
+    t.line("echo out''side")
+    t.wait("outside")
+    assert "inside-1" not in [line for line in t.lines if "outer" in line]
+    t.line("fg")
+    t.wait(lambda t: "outside" not in t.text and "inside-1" in t.text)
+    t.line("echo again-$x")
+    t.wait("again-1")
+
+
+def test_input_is_not_taken_while_the_client_is_stopped(sess):
+    t = sess.program(["bash", "--norc", "-i"])
+    t.line(f"PS1='outer% '; {sess.binary} -c in cat")
+    t.wait(lambda t: "outer" not in t.text)
+    t.line("before")
+    t.wait("before")
+    client = [
+        p for p in harness.descendants(t.pid) if " -c in" in harness.command(p)
+    ][0]
+    os.kill(client, signal.SIGSTOP)
+    t.wait("Stopped")
+    t.line("echo $((20 + 22))")
+    t.wait("42")
+    t.line("fg")
+    t.wait(lambda t: "42" not in t.text and "before" in t.text)
+
+
+def test_a_pipe_is_relayed(sess):
+    r = sess.run("-c", "p", "bash", "--norc", input=b"echo $((6 * 7))\nexit 5\n")
+    assert r.status == 5 and "42" in r.out and r.err == ""
+
+
+def test_large_input_through_a_pipe_arrives(sess, work_dir):
+    text = "".join(f"line {i}\n" for i in range(60000))
+    sess.ok("-n", "sink", "sh", "-c", "stty raw -echo; echo go; cat > sink")
+    harness.wait_until(lambda: (work_dir / "sink").exists())
+    p = subprocess.Popen(
+        [sess.binary, "-E", "-a", "sink"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=sess.env,
+        cwd=sess.work,
+        preexec_fn=sess.user.become,
+    )
+    p.stdin.write(text.encode())
+    p.stdin.flush()
+    harness.wait_until(
+        lambda: (work_dir / "sink").stat().st_size >= len(text), 30
+    )
+    assert (work_dir / "sink").read_text() == text
+    sess.ok("-d", "sink")
+    p.stdin.close()
+    assert p.wait(10) == 0
+
+
+def test_an_exclusive_terminal_is_relayed(sess, user):
+    script = (
+        "import fcntl, os, sys, termios\n"
+        "fcntl.ioctl(0, termios.TIOCEXCL)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    import sys
+
+    t = sess.program(
+        [sys.executable, "-c", script, sess.binary, "-c", "ex", "sh", "-c",
+         "echo here; read x; echo got-$x; exit 6"]
+    )
+    t.wait("here")
+    t.line("word")
+    t.wait("got-word")
+    assert t.wait_exit() == 6
+    assert t.modes()[:4] == t.modes_before[:4]
+
+
+def test_a_terminal_of_another_user_is_relayed(sess, user):
+    if user.is_root:
+        pytest.skip("root may open any terminal")
+    if os.geteuid() != 0:
+        pytest.skip("needs root to lend it")
+    t = sess.program(
+        ["sh", "-c", f"exec {sess.binary} -c su sh -c 'echo here; read x; exit 8'"]
+    )
+    t.wait("here")
+    t.line("")
+    assert t.wait_exit() == 8
+
+
+def test_output_processing_is_the_programs(sess):
+    t = sess.terminal("-c", "raw", "sh", "-c", "stty raw; printf 'a\\nb'; cat")
+    t.wait(lambda t: t.lines[:2] == ["a", " b"])
+
+
+def test_the_detach_key(sess):
+    # chosen, in the middle of other input
+    t = sess.terminal("-e", "^A", "-c", "k", "cat")
+    t.send(b"abc\x01xyz\r")
+    assert t.wait_exit() == 0
+    # none
+    t = sess.terminal("-E", "-a", "k")
+    t.wait("abc")
+    t.send(b"\x1c")  # SIGQUIT to cat
+    assert t.wait_exit() == 128 + signal.SIGQUIT
+
+
+def test_the_detach_key_pressed_twice_is_the_programs(sess):
+    t = sess.terminal("-c", "two", "sh", "-c", "stty raw -echo; echo go; cat -v")
+    t.wait("go")
+    t.send(b"a\x1c\x1cb")
+    t.wait("a^\\b")
+    t.send(b"\x1c")
+    t.send(b"\x1c")
+    t.wait("a^\\b^\\")
+    t.send(b"\x1cx")
+    assert t.wait_exit() == 0
+
+
+def test_the_detach_key_in_its_long_forms(sess, work_dir):
+    for key in (b"\x1b[92;5u", b"\x1b[92;133:1u", b"\x1b[27;5;92~"):
+        (work_dir / "kitty").write_bytes(b"\x1b[>1u")
+        t = sess.terminal("-A", "kitty", "sh", "-c", "cat kitty; echo on; cat")
+        t.wait("on")
+        t.send(b"x" + key[:4])
+        t.send(key[4:])
+        assert t.wait_exit() == 0
+        t.close()
+
+
+def test_no_O_NONBLOCK_on_what_the_shell_has(sess):
+    t = sess.terminal("-c", "nb", "sh", "-c", "echo here; cat")
+    t.wait("here")
+    flags = int(
+        [
+            line.split()[1]
+            for line in open(f"/proc/{t.pid}/fdinfo/0")
+            if line.startswith("flags")
+        ][0],
+        8,
+    )
+    assert flags & os.O_NONBLOCK == 0
+
+
+def test_terminal_settings_are_handed_to_the_session(sess):
+    t = sess.program(["sh", "-c", f"stty erase ^H; exec {sess.binary} -c e sh"])
+    t.line("stty -a | grep -o 'erase = ..'")
+    t.wait("erase = ^H")
+    assert termios.tcgetattr(t._slave)[6][termios.VERASE] == b"\x08"
