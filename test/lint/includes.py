@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 # The screen is a layer of its own in the top folder.
-SCREEN = {"screen", "modes", "paint", "scrollback"}
+SCREEN = {"screen", "modes", "modes_scan", "modes_state", "modes_text", "paint",
+          "scrollback"}
 
 # What a file of each layer may include besides its own. "." is the rest of
 # the top folder: main, server, client, session and so on.
@@ -26,7 +27,7 @@ BELOW = {
 def layer(path):
     top = path.split("/")[0]
     if "/" not in path:
-        return "screen" if path.split(".")[0] in SCREEN else "."
+        return "screen" if re.split("[._]", path)[0] in SCREEN else "."
     return top
 
 
