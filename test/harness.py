@@ -193,6 +193,7 @@ class Terminal:
         self.tty = os.ttyname(slave)
         self._set_size(rows, cols)
         user.own(self.tty)
+        self.modes_before = termios.tcgetattr(slave)
 
         def child():
             os.setsid()
@@ -209,7 +210,6 @@ class Terminal:
             preexec_fn=child,
         )
         self.pid = self.proc.pid
-        self.modes_before = termios.tcgetattr(slave)
         self._slave = slave  # kept: modes can be asked for after the end
 
     def _reply(self, data):
