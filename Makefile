@@ -105,7 +105,7 @@ PYTHON = $(shell for p in python3 /usr/bin/python3; do \
          { echo $$p; exit; }; done; echo python3)
 JOBS   = $(shell echo $$(( $$(nproc) * 2 )))
 XDIST  = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && \
-         echo -n $(JOBS) --dist loadgroup)
+         echo ' -n $(JOBS) --dist loadgroup')
 PYTEST = $(PYTHON) -B -m pytest -rs $(XDIST) $(PYTEST_ARGS)
 SUITES = $(wildcard test/unit test/e2e test/fault)
 
