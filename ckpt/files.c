@@ -21,6 +21,7 @@
 #include "base/scope.h"
 #include "ckpt/content.h"
 #include "ckpt/files_table.h"
+#include "ckpt/inotify.h"
 #include "ckpt/locks.h"
 #include "ckpt/pipes.h"
 #include "ckpt/sockets.h"
@@ -42,6 +43,7 @@ const struct file_kind *const file_kinds[] = {
 	&kind_dir,
 	&kind_regular,
 	&kind_unix,
+	&kind_inotify,
 	NULL,
 };
 
@@ -53,7 +55,6 @@ static const struct {
 	{ "anon_inode:[eventfd", "an eventfd" },
 	{ "anon_inode:[signalfd", "a signalfd" },
 	{ "anon_inode:[timerfd", "a timerfd" },
-	{ "anon_inode:inotify", "an inotify watch" },
 	{ "anon_inode:[fanotify", "a fanotify watch" },
 	{ "anon_inode:[io_uring", "an io_uring" },
 	{ "anon_inode:[userfaultfd", "a userfaultfd" },
@@ -91,7 +92,7 @@ file_free(struct file *f)
 	free(f->link);
 	free(f->info);
 	free(f->rec.locks);
-	free(f->rec.watches);
+	inotify_free(f);
 	if (f->loaded != NULL) {
 		scope_close(&f->fd);
 		scope_close(&f->relay[0]);

@@ -18,6 +18,7 @@
 #include "base/scope.h"
 #include "ckpt/content.h"
 #include "ckpt/files_table.h"
+#include "ckpt/inotify.h"
 #include "ckpt/locks.h"
 #include "ckpt/pipes.h"
 #include "ckpt/sockets.h"
@@ -199,6 +200,8 @@ files_open(struct ckpt *c)
 		r = pipes_finish(c);
 	if (r >= 0)
 		r = sockets_finish(c);
+	if (r >= 0)
+		inotify_finish(c);
 	return r;
 }
 

@@ -1,0 +1,17 @@
+/*
+ * inotify.h - what files.c needs of inotify.c.
+ */
+#ifndef CKPT_INOTIFY_H
+#define CKPT_INOTIFY_H
+
+#include "ckpt/files.h"
+
+extern const struct file_kind kind_inotify;
+
+/* Save: free what inotify_save() has put into f->rec. */
+void inotify_free(struct file *f);
+
+/* Revival: all files are open, and opening is an event: add the watches. */
+void inotify_finish(struct ckpt *c);
+
+#endif
