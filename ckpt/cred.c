@@ -60,13 +60,14 @@ check_label(struct ckpt *c, struct task *t, pid_t anchor)
 		    (int)strcspn((char *)its.data, "\n"), (char *)its.data);
 }
 
-static bool
-all_ids(const uint32_t ids[N_IDS], uint32_t id)
+/* The first of IDS that is not ID, or ID. */
+static uint32_t
+other_id(const uint32_t ids[N_IDS], uint32_t id)
 {
 	for (int i = 0; i < N_IDS; i++)
 		if (ids[i] != id)
-			return false;
-	return true;
+			return ids[i];
+	return id;
 }
 
 /* What an ordinary user cannot save. */
@@ -74,17 +75,19 @@ static void
 check_owner(struct ckpt *c, struct task *t, const struct procfs_status *st)
 {
 	autofree char *exe = NULL;
+	uint32_t uid = other_id(st->uids, geteuid());
+	uint32_t gid = other_id(st->gids, getegid());
 
-	if (!all_ids(st->uids, geteuid()))
+	if (uid != geteuid())
 		(void)obstacle(c, t,
 		    "it has rights of another user (uid %u): "
 		    "only root can save it",
-		    st->uids[1]);
-	else if (!all_ids(st->gids, getegid()))
+		    uid);
+	else if (gid != getegid())
 		(void)obstacle(c, t,
 		    "it has rights of another group (gid "
 		    "%u): only root can save it",
-		    st->gids[1]);
+		    gid);
 	else if (procfs_link(t->pid, "exe", &exe) == -EACCES)
 		(void)obstacle(c, t,
 		    st->cap_prm != 0 ?
@@ -396,6 +399,8 @@ revive_thread(struct ckpt *c, struct task *t, size_t i, const Img__Cred *m,
 static int
 verify(struct ckpt *c, struct task *t, const Img__Cred *m)
 {
+	uint32_t uid, gid;
+
 	if (m->n_uids != N_IDS || m->n_gids != N_IDS ||
 	    m->n_pdeathsigs != t->n_threads || m->n_groups > N_GROUPS_MAX)
 		return err_set(c->err, -EBADMSG,
@@ -404,11 +409,13 @@ verify(struct ckpt *c, struct task *t, const Img__Cred *m)
 		    t->comm, t->vpid);
 	if (by_root(c))
 		return 0;
-	if (!all_ids(m->uids, geteuid()) || !all_ids(m->gids, getegid()))
+	uid = other_id(m->uids, geteuid());
+	gid = other_id(m->gids, getegid());
+	if (uid != geteuid() || gid != getegid())
 		return err_set(c->err, -EPERM,
 		    "%s (pid %d) has rights of user "
 		    "%u and group %u: only root can bring it back",
-		    t->comm, t->vpid, m->uids[1], m->gids[1]);
+		    t->comm, t->vpid, uid, gid);
 	return 0;
 }
 
