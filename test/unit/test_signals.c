@@ -202,19 +202,21 @@ loaded_thread(void *arg)
 {
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof stack };
 	pid_t tid = (pid_t)syscall(SYS_gettid);
+	siginfo_t info;
+	stack_t own;
 
+	(void)sigaltstack(NULL, &own);
 	if (arg != NULL &&
 	    (sigaltstack(&ss, NULL) < 0 ||
 		send(tid, SIGRTMIN + 5, SI_QUEUE, 55) < 0))
 		_exit(101);
 	(void)pthread_barrier_wait(&barrier);
 	(void)pthread_barrier_wait(&barrier);
-	siginfo_t info;
-
 	thread_answer = !(next(&info) == SIGRTMIN + 5 &&
 	    info.si_value.sival_int == 55 && next(&info) < 0 &&
 	    sigaltstack(NULL, &ss) == 0 && ss.ss_sp == stack &&
 	    ss.ss_size == sizeof stack && ss.ss_flags == 0);
+	(void)sigaltstack(&own, NULL); /* a sanitizer wants to free its own */
 	return NULL;
 }
 
