@@ -117,6 +117,7 @@ files_done(struct ckpt *c)
 	pipes_free(fs->pipes);
 	ttys_free(fs->ttys);
 	sockets_free(fs->sockets);
+	inotify_forget(fs);
 	buf_done(&fs->refused);
 	free(fs);
 	c->files = NULL;

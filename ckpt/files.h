@@ -102,6 +102,7 @@ struct files {
 	struct pipes *pipes;       /* pipes.c; owned */
 	struct ttys *ttys;         /* ttys.c; owned */
 	struct sockets *sockets;   /* sockets.c; owned */
+	struct watched *watched;   /* inotify.c; owned */
 	struct buf refused;        /* lines: what stands in the way */
 	bool owners_set;
 };

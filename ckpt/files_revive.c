@@ -312,8 +312,6 @@ set_owners(struct ckpt *c)
 		if (m->owner_kind != 0 && fcntl(fd, F_SETOWN_EX, &own) < 0)
 			note(c, NULL, "%s: process %d, which it signals, is "
 			    "gone", m->path, m->owner);
-		if (m->flags & O_ASYNC)
-			(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 	}
 }
 
@@ -509,6 +507,30 @@ place_all_late(struct ckpt *c, struct task *t, const struct fd_table *tab)
 	return r;
 }
 
+/*
+ * O_ASYNC of those that T is the first to have: the signal tells the number
+ * by which it was set.
+ */
+static int
+set_async(struct ckpt *c, struct task *t, const struct fd_table *tab)
+{
+	for (size_t i = 0; i < c->files->n; i++) {
+		const struct file *f = c->files->v[i];
+		int64_t r;
+		int fd;
+
+		if (!(f->m->flags & O_ASYNC) ||
+		    fd_table_holder(c->files, f, &fd) != tab)
+			continue;
+		r = task_must(c, t, "asking for signals of a descriptor",
+		    SYS_fcntl, (uint64_t)fd, F_SETFL,
+		    f->m->flags & (SETTABLE | O_ASYNC), 0, 0, 0);
+		if (r < 0)
+			return (int)r;
+	}
+	return 0;
+}
+
 static const struct fd_table *
 table_of(const struct ckpt *c, const struct task *t)
 {
@@ -533,6 +555,8 @@ files_revive(struct ckpt *c, struct task *t)
 	if (r < 0 || tab == NULL)
 		return r;
 	r = place_all_late(c, t, tab);
+	if (r >= 0)
+		r = set_async(c, t, tab);
 	return r < 0 ? r : locks_revive_posix(c, t, tab);
 }
 

@@ -4,8 +4,10 @@
  * /proc/PID/fdinfo/N tells of each watch the inode, not the path
  * (proc_pid_fdinfo(5)). The path is looked for among what the task has open,
  * the directories that lead there, its working directory and its arguments;
- * with the privilege for it, the kernel's file handle finds any. Events that
- * wait to be read are lost with the old instance, and said.
+ * with the privilege for it, the kernel's file handle finds any; else the
+ * working directory is searched. That takes time: what the check has found,
+ * before anything stops, is remembered for the save. Events that wait to be
+ * read are lost with the old instance, and said.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -28,6 +30,8 @@
 #define WD_MAX (1 << 20)     /* numbers beyond would take long to reach */
 #define ARGS_MAX (1u << 16)  /* bytes of a command line that are looked at */
 #define WATCH_BITS (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)
+#define SEARCH_DEPTH 8       /* levels of directories */
+#define SEARCH_MAX 20000     /* names in all */
 #define HANDLE_MAX 128       /* MAX_HANDLE_SZ */
 
 static bool
@@ -207,11 +211,94 @@ try_handle(const struct seen *s, char *ret_path)
 	return false;
 }
 
+/* Search below directory PATH, which has room for PATH_MAX. */
 static bool
-find_path(const struct seen *s, pid_t pid, char *ret_path)
+search(const struct seen *s, char *path, int depth, int *left)
 {
-	return try_descriptors(s, pid, ret_path) ||
-	    try_arguments(s, pid, ret_path) || try_handle(s, ret_path);
+	autoclosedir DIR *d = opendir(path);
+	size_t len = strlen(path);
+	const struct dirent *ent;
+
+	while (d != NULL && (ent = readdir(d)) != NULL && --*left > 0) {
+		bool down = ent->d_type == DT_DIR && depth > 0 &&
+		    strcmp(ent->d_name, ".") != 0 &&
+		    strcmp(ent->d_name, "..") != 0;
+
+		if ((ent->d_ino != s->ino && !down) ||
+		    len + strlen(ent->d_name) + 2 > PATH_MAX)
+			continue;
+		(void)sprintf(path + len, "/%s", ent->d_name);
+		if (is_it(s, path) ||
+		    (down && search(s, path, depth - 1, left)))
+			return true;
+		path[len] = '\0';
+	}
+	return false;
+}
+
+static bool
+try_search(const struct seen *s, pid_t pid, char *ret_path)
+{
+	autofree char *cwd = NULL;
+	int left = SEARCH_MAX;
+
+	if (procfs_link(pid, "cwd", &cwd) < 0 || strlen(cwd) >= PATH_MAX)
+		return false;
+	(void)strcpy(ret_path, cwd);
+	return search(s, ret_path, SEARCH_DEPTH, &left);
+}
+
+/* A watched inode and its path, as the check has found them. */
+struct watched {
+	struct watched *next;
+	dev_t dev;
+	ino_t ino;
+	char path[];
+};
+
+static void
+remember(struct files *fs, const struct seen *s, const char *path)
+{
+	struct watched *w = malloc(sizeof *w + strlen(path) + 1);
+
+	if (w == NULL)
+		return;
+	*w = (struct watched){ .next = fs->watched, .dev = s->dev,
+		.ino = s->ino };
+	(void)strcpy(w->path, path);
+	fs->watched = w;
+}
+
+static bool
+find_path(struct ckpt *c, const struct seen *s, pid_t pid, char *ret_path)
+{
+	struct files *fs = files_get(c);
+
+	if (fs == NULL)
+		return false;
+	for (const struct watched *w = fs->watched; w != NULL; w = w->next)
+		if (w->dev == s->dev && w->ino == s->ino &&
+		    is_it(s, w->path)) {
+			(void)strcpy(ret_path, w->path);
+			return true;
+		}
+	if (!try_descriptors(s, pid, ret_path) &&
+	    !try_arguments(s, pid, ret_path) && !try_handle(s, ret_path) &&
+	    !try_search(s, pid, ret_path))
+		return false;
+	remember(fs, s, ret_path);
+	return true;
+}
+
+void
+inotify_forget(struct files *fs)
+{
+	while (fs->watched != NULL) {
+		struct watched *w = fs->watched;
+
+		fs->watched = w->next;
+		free(w);
+	}
 }
 
 /* ---- check and save ---- */
@@ -231,7 +318,7 @@ inotify_check(struct ckpt *c, struct file *f)
 	struct seen s;
 
 	for (const char *l = f->info; (l = next_line(l)) != NULL;)
-		if (parse(l, &s) && !find_path(&s, f->task->pid, path))
+		if (parse(l, &s) && !find_path(c, &s, f->task->pid, path))
 			return not_found(c, f);
 	return 0;
 }
@@ -243,7 +330,7 @@ save_watch(struct ckpt *c, struct file *f, const struct seen *s,
 	char path[PATH_MAX];
 
 	img__watch__init(m);
-	if (s->wd > WD_MAX || !find_path(s, f->task->pid, path))
+	if (s->wd > WD_MAX || !find_path(c, s, f->task->pid, path))
 		return not_found(c, f);
 	m->wd = s->wd;
 	m->mask = s->mask & WATCH_BITS;
