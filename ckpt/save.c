@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@
 
 #define STOP_MS 200       /* for the tree to stop, before it is let go again */
 #define STOP_TRIES 5
+#define CHECK_TRIES 4
 #define NOTES_MAX 65536
 #define GONE_TRIES 5000   /* milliseconds until killed processes are gone */
 
@@ -73,6 +75,12 @@ now_us(void)
 }
 
 /* ---- checking ---- */
+
+static bool
+is_live(const struct task *t)
+{
+	return t->state != TASK_ZOMBIE && t->n_threads > 0;
+}
 
 int
 save_check(struct ckpt *c)
@@ -109,7 +117,7 @@ refuse(struct ckpt *c)
 }
 
 static int
-check_before(struct ckpt *c)
+check_once(struct ckpt *c)
 {
 	int r;
 
@@ -125,7 +133,51 @@ check_before(struct ckpt *c)
 	return r;
 }
 
+/*
+ * A process in the middle of exec or exit can be read by nobody: what stands
+ * in the way is looked at again a moment later before it counts.
+ */
+static int
+check_before(struct ckpt *c)
+{
+	struct timespec moment = { .tv_nsec = 20 * 1000000 };
+	int r = -EOPNOTSUPP;
+
+	for (int i = 0; i < CHECK_TRIES && r == -EOPNOTSUPP; i++) {
+		if (i > 0)
+			(void)nanosleep(&moment, NULL);
+		buf_drop(&c->obstacles, c->obstacles.len);
+		buf_drop(&c->notes, c->notes.len);
+		free(c->unforked);
+		free(c->asleep);
+		c->unforked = NULL;
+		c->asleep = NULL;
+		c->n_unforked = c->n_asleep = 0;
+		r = check_once(c);
+	}
+	return r;
+}
+
 /* ---- the stop ---- */
+
+/* Two processes that are no threads of one another with one memory. */
+static int
+refuse_shared_memory(struct ckpt *c)
+{
+	for (size_t i = 0; i < c->n_tasks; i++)
+		for (size_t k = i + 1; k < c->n_tasks; k++) {
+			struct task *a = &c->tasks[i], *b = &c->tasks[k];
+
+			if (is_live(a) && is_live(b) &&
+			    syscall(SYS_kcmp, a->pid, b->pid, KCMP_VM, 0, 0) ==
+			    0)
+				(void)obstacle(c, b, "it shares its memory "
+				    "with process %d (clone with CLONE_VM), "
+				    "which cannot be saved: end one of them",
+				    a->pid);
+		}
+	return 0;
+}
 
 static int
 stop_tree(struct ckpt *c)
@@ -139,12 +191,6 @@ stop_tree(struct ckpt *c)
 			    c->err);
 	}
 	return r;
-}
-
-static bool
-is_live(const struct task *t)
-{
-	return t->state != TASK_ZOMBIE && t->n_threads > 0;
 }
 
 static int
@@ -271,6 +317,8 @@ collect(struct save *s)
 		if (resources[k]->save_tree != NULL)
 			r = resources[k]->save_tree(c);
 	if (r >= 0)
+		r = refuse_shared_memory(c);
+	if (r >= 0)
 		r = memory_collect_shared(c);
 	return r < 0 ? r : refuse(c);
 }
@@ -377,6 +425,7 @@ writer_main(struct save *s, int report)
 	sigset_t none;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)signal(SIGXFSZ, SIG_IGN); /* then RLIMIT_FSIZE is an error */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	drop_terminals();
@@ -627,6 +676,7 @@ ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
 	if (r >= 0)
 		r = refuse(&c);
 	tree_done(&c);
+	files_done(&c);
 	memory_objects_free(&c);
 	buf_done(&c.notes);
 	buf_done(&c.obstacles);
