@@ -208,6 +208,46 @@ no_timers_and_half_a_timer(void **state)
 	    -EBADMSG);
 }
 
+/* A few bytes changed, the same ones in every run. */
+static void
+texts_made_by_chance_are_read_or_refused(void **state)
+{
+	static const char *const good[] = {
+		"42 (bash)" STAT_TAIL,
+		"Umask:\t0027\nUid:\t1\t2\t3\t4\nGroups:\t5 24 100 \n"
+		"NSpid:\t900\t31\t4\nSigCgt:\t0000000180000002\n",
+		"ID: 0\nsignal: 34/00007fff86e452a8\nnotify: signal/pid.2634\n"
+		"ClockID: 1\nID: 9\nsignal: 10/0\nnotify: signal/tid.2635\n"
+		"ClockID: 0\n",
+	};
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 30000; round++) {
+		autofree char *text = strdup(good[round % 3]);
+		autofree struct procfs_timer *timers = NULL;
+		size_t len = strlen(text), n;
+		struct procfs_stat st;
+		struct procfs_status s;
+
+		for (int i = 0; i < 1 + round % 5; i++) {
+			size_t at;
+
+			seed = seed * 1664525 + 1013904223;
+			at = (seed >> 8) % len;
+			text[at] = (char)(seed >> 24);
+		}
+		if (procfs_parse_stat(text, &st) == 0)
+			assert_true(strlen(st.comm) < sizeof st.comm);
+		if (procfs_parse_status(text, &s) == 0) {
+			assert_true(s.n_groups < len && s.nspid > 0);
+			procfs_status_done(&s);
+		}
+		if (procfs_parse_timers(text, &timers, &n) == 0)
+			assert_true(n <= len / 40);
+	}
+}
+
 static void
 this_process_is_read(void **state)
 {
@@ -293,6 +333,7 @@ main(void)
 		cmocka_unit_test(a_status_without_number_or_twice_is_refused),
 		cmocka_unit_test(timers_are_found),
 		cmocka_unit_test(no_timers_and_half_a_timer),
+		cmocka_unit_test(texts_made_by_chance_are_read_or_refused),
 		cmocka_unit_test(this_process_is_read),
 		cmocka_unit_test(own_timers_are_read),
 		cmocka_unit_test(a_process_that_is_gone_is_esrch),
