@@ -121,8 +121,9 @@ open_pair(const struct pty_program *p, int *ret_master, int *ret_slave,
 	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
 		return err_sys(e, "cannot open a pseudo-terminal");
-	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave < 0)
+	/* With O_CLOEXEC fdinfo would for ever show the flag in every copy. */
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	if (slave < 0 || fcntl(slave, F_SETFD, FD_CLOEXEC) < 0)
 		return err_sys(e, "cannot open a pseudo-terminal's slave");
 	if (p->termios != NULL)
 		(void)tcsetattr(slave, TCSANOW, p->termios);

@@ -415,6 +415,10 @@ save_descriptor(struct ckpt *c, struct task *t, struct file *f)
 		return obstacle(c, t, "descriptor %d is %s, which cannot be "
 		    "saved yet: close it or end the program", fd, what);
 	}
+	/* Of a slave opened by TIOCGPTPEER fdinfo tells how it was opened. */
+	if (cloexec && S_ISCHR(f->st.st_mode))
+		cloexec = task_call(c, t, SYS_fcntl, (uint64_t)fd, F_GETFD, 0,
+		    0, 0, 0) != 0;
 	r = locks_save_posix(c, f, tab);
 	if (r < 0) {
 		file_free(f);

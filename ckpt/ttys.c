@@ -643,9 +643,12 @@ make_masters(struct ckpt *c, struct tty **order, size_t n)
 static int
 open_slave(struct ckpt *c, const struct tty *t, int flags)
 {
-	int fd = ioctl(t->master, TIOCGPTPEER, flags | O_NOCTTY | O_CLOEXEC);
+	/* With O_CLOEXEC fdinfo would for ever show the flag in every copy. */
+	int fd = ioctl(t->master, TIOCGPTPEER, flags | O_NOCTTY);
 
-	return fd < 0 ? err_sys(c->err, "opening /dev/pts/%u", t->index) : fd;
+	if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_sys(c->err, "opening /dev/pts/%u", t->index);
+	return fd;
 }
 
 static int
