@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -23,6 +25,8 @@ io_write(int fd, const void *data, size_t len)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (n == 0) /* /proc/PID/mem of a process that ended */
+			return -EIO;
 		p += n;
 		len -= (size_t)n;
 	}
@@ -41,6 +45,8 @@ io_pwrite(int fd, const void *data, size_t len, uint64_t off)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (n == 0)
+			return -EIO;
 		p += n;
 		len -= (size_t)n;
 		off += (uint64_t)n;
@@ -145,4 +151,19 @@ io_path(int dirfd, const char *name)
 	        name) < 0)
 		return NULL;
 	return path;
+}
+
+int
+io_print(struct err *e, const char *path, const char *fmt, ...)
+{
+	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+	va_list ap;
+	int n;
+
+	if (fd < 0)
+		return err_sys(e, "opening %s", path);
+	va_start(ap, fmt);
+	n = vdprintf(fd, fmt, ap);
+	va_end(ap);
+	return n < 0 ? err_sys(e, "writing %s", path) : 0;
 }

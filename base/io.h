@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 
 /*
  * Move exactly LEN bytes. 0, negative errno, or -ENODATA when the file ended
@@ -33,5 +34,12 @@ int io_read_file(int dirfd, const char *path, struct buf *b);
  * does not say); malloc'd, NULL without memory.
  */
 char *io_path(int dirfd, const char *name);
+
+/*
+ * Write formatted text to the existing file PATH by one write(2), as files of
+ * /proc want it. 0 or negative errno with a sentence.
+ */
+int io_print(struct err *e, const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -60,6 +60,8 @@ static const struct field stat_fields[] = {
 	STAT(26, WORD, start_code),
 	STAT(27, WORD, end_code),
 	STAT(28, WORD, start_stack),
+	STAT(38, INT, exit_signal),
+	STAT(39, INT, processor),
 	STAT(40, UINT, rt_priority),
 	STAT(41, UINT, policy),
 	STAT(45, WORD, start_data),

@@ -30,6 +30,8 @@ struct procfs_stat {
 	int num_threads;
 	uint64_t starttime; /* clock ticks since boot */
 	uint64_t start_code, end_code, start_stack;
+	int exit_signal; /* what its parent gets at its end */
+	int processor;   /* it ran there last */
 	uint32_t rt_priority, policy;
 	uint64_t start_data, end_data, start_brk;
 	uint64_t arg_start, arg_end, env_start, env_end;

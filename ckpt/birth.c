@@ -92,6 +92,10 @@ load_task(struct ckpt *c, struct task *t, const Img__Task *m)
 		.wait_status = m->wait_status, .area = TRACEE_AREA_NONE,
 		.snap_mem = -1, .snap_pagemap = -1, .snap_smaps = -1,
 		.rec = m };
+	if (m->exit_signal > 65)
+		return damaged(c, "a signal that cannot be");
+	t->exit_signal = m->exit_signal == 0 ? SIGCHLD :
+	    (int)m->exit_signal - 1;
 	memcpy(t->comm, m->comm.data, m->comm.len < 15 ? m->comm.len : 15);
 	if (m->vppid != 0) {
 		t->parent = task_find(c, t->vppid);
@@ -256,8 +260,8 @@ make(struct birth *b, struct task *maker, struct task *t)
 {
 	int r;
 
-	r = clone_in(b->c, maker, 0, SIGCHLD, t->vpid, &t->threads[0], 0,
-	    &t->area);
+	r = clone_in(b->c, maker, 0, t->exit_signal, t->vpid, &t->threads[0],
+	    0, &t->area);
 	return r < 0 ? r : grow(b, t);
 }
 
@@ -372,7 +376,7 @@ make_orphan(struct birth *b, struct task *t)
 /* ---- process groups ---- */
 
 static int
-set_group(struct birth *b, struct task *t)
+set_group(struct birth *b, struct task *t, pid_t group)
 {
 	struct ckpt *c = b->c;
 	int64_t val;
@@ -380,8 +384,8 @@ set_group(struct birth *b, struct task *t)
 	if (t->vsid == t->vpid) /* a session leader leads its group for ever */
 		return t->vpgid == t->vpid ? 0 :
 		    damaged(c, "a session leader in another group");
-	val = task_must(c, t, "setpgid", SYS_setpgid, 0, (uint64_t)t->vpgid,
-	    0, 0, 0, 0);
+	val = task_must(c, t, "setpgid", SYS_setpgid, 0, (uint64_t)group, 0,
+	    0, 0, 0);
 	return val < 0 ? (int)val : 0;
 }
 
@@ -403,6 +407,22 @@ make_group_leader(struct birth *b, struct task *member)
 	return r;
 }
 
+/* Is there a group with the number of T? Its own, or one it has left. */
+static bool
+leads_group(struct ckpt *c, const struct task *t)
+{
+	if (t->vsid == t->vpid)
+		return false; /* setsid(2) has made it */
+	for (size_t i = 0; i < c->n_tasks; i++)
+		if (c->tasks[i].vpgid == t->vpid)
+			return true;
+	return false;
+}
+
+/*
+ * Groups are begun by their leaders first, then joined, then left by the
+ * leaders that have moved on.
+ */
 static int
 make_groups(struct birth *b)
 {
@@ -410,19 +430,21 @@ make_groups(struct birth *b)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
-		if (c->tasks[i].vpgid == c->tasks[i].vpid)
-			r = set_group(b, &c->tasks[i]);
-	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
-		struct task *t = &c->tasks[i];
+		if (leads_group(c, &c->tasks[i]))
+			r = set_group(b, &c->tasks[i], c->tasks[i].vpid);
+	for (size_t pass = 0; pass < 2; pass++)
+		for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
+			struct task *t = &c->tasks[i];
 
-		if (t->vpgid == t->vpid)
-			continue;
-		if (task_find(c, t->vpgid) == NULL &&
-		    standin_find(b, t->vpgid) == NULL)
-			r = make_group_leader(b, t);
-		if (r >= 0)
-			r = set_group(b, t);
-	}
+			if (t->vpgid == t->vpid ||
+			    leads_group(c, t) != (pass == 1))
+				continue;
+			if (task_find(c, t->vpgid) == NULL &&
+			    standin_find(b, t->vpgid) == NULL)
+				r = make_group_leader(b, t);
+			if (r >= 0)
+				r = set_group(b, t, t->vpgid);
+		}
 	return r;
 }
 
@@ -568,13 +590,27 @@ tree_end_zombies(struct ckpt *c)
 	return r;
 }
 
+/* What stopped T, when its parent is still to learn of it. */
+static int
+stop_signal(const struct task *t)
+{
+	switch (t->rec->stop_signal) {
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		return (int)t->rec->stop_signal;
+	default:
+		return SIGSTOP;
+	}
+}
+
 int
 tree_stop(struct ckpt *c, struct task *t)
 {
 	int64_t val;
 	int r;
 
-	if (kill(t->pid, SIGSTOP) < 0)
+	if (kill(t->pid, stop_signal(t)) < 0)
 		return err_sys(c->err, "stopping process %d", t->vpid);
 	for (size_t i = 0; i < t->n_threads; i++)
 		tracee_detach(&t->threads[i]);
@@ -582,6 +618,6 @@ tree_stop(struct ckpt *c, struct task *t)
 	if (r < 0 || t->parent == NULL || !t->rec->stop_seen)
 		return r;
 	val = task_call(c, t->parent, SYS_wait4, (uint64_t)t->vpid, 0,
-	    WUNTRACED | WNOHANG, 0, 0, 0);
+	    WUNTRACED | WNOHANG | __WALL, 0, 0, 0);
 	return val < 0 ? (int)val : 0;
 }

@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@
 #include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
+
+#ifndef PR_GET_MDWE /* linux/prctl.h of 6.3 */
+#define PR_GET_MDWE 66
+#endif
 
 #define MAPS_MAX (256u << 20) /* bytes of a maps or smaps file */
 
@@ -382,6 +387,40 @@ memory_check(struct ckpt *c, struct task *t)
 
 /* ---- collect ---- */
 
+/* What prctl(2) and core(5) let a program choose for its memory. */
+static int
+read_settings(struct ckpt *c, struct task *t)
+{
+	autobuf struct buf b = BUF_INIT(64);
+	struct tracee_op ops[] = {
+		{ .nr = SYS_prctl, .args = { PR_GET_THP_DISABLE } },
+		{ .nr = SYS_prctl, .args = { PR_GET_MDWE } },
+		{ .nr = SYS_prctl, .args = { PR_GET_CHILD_SUBREAPER } },
+	};
+	int subreaper = 0;
+	raddr where;
+	char path[64];
+	int r;
+
+	where = tracee_put(&t->area, &subreaper, sizeof subreaper);
+	ops[2].args[1] = where;
+	r = task_run(c, t, ops, N_ELEMENTS(ops));
+	if (r >= 0)
+		r = tracee_read(&t->area, where, &subreaper, sizeof subreaper,
+		    c->err);
+	if (r < 0)
+		return r;
+	t->mem->rec.thp_disable = ops[0].ret == 1;
+	if (ops[1].ret > 0) /* -EINVAL before 6.3 */
+		t->mem->rec.mdwe = (uint32_t)ops[1].ret;
+	t->subreaper = subreaper != 0;
+	(void)snprintf(path, sizeof path, "/proc/%d/coredump_filter", t->pid);
+	if (io_read_file(AT_FDCWD, path, &b) >= 0)
+		t->mem->rec.coredump_filter =
+		    (uint32_t)strtoul((char *)b.data, NULL, 16) + 1;
+	return 0;
+}
+
 static int
 read_numbers(struct ckpt *c, struct task *t)
 {
@@ -411,6 +450,9 @@ read_numbers(struct ckpt *c, struct task *t)
 	if (brk < 0)
 		return (int)brk;
 	m->rec.brk = (uint64_t)brk;
+	r = read_settings(c, t);
+	if (r < 0)
+		return r;
 	(void)snprintf(path, sizeof path, "/proc/%d/auxv", t->pid);
 	r = io_read_file(AT_FDCWD, path, &b);
 	if (r < 0)

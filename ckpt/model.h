@@ -45,6 +45,8 @@ struct task {
 	pid_t vppid, vpgid, vsid;
 	enum task_state state;
 	int wait_status;      /* of a zombie, as wait(2) gives it */
+	int exit_signal;      /* what its parent gets at its end */
+	bool subreaper;       /* orphans below it become its children */
 	char comm[16];        /* its name, for sentences */
 	struct task *parent;  /* NULL: the server or stand-in */
 	struct tracee *threads; /* leader first; not owned in a save */

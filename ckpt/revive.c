@@ -35,6 +35,7 @@
 #include "ckpt/pages.h"
 #include "ckpt/resource.h"
 #include "ckpt/save.h"
+#include "ckpt/sleep.h"
 #include "ckpt/space.h"
 #include "ckpt/standin.h"
 #include "ckpt/store.h"
@@ -209,7 +210,6 @@ fork_standin(struct restorer *rs)
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	if (pid == 0) {
 		(void)close(hold[1]);
-		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 		(void)!read(hold[0], &byte, 1);
 		standin_main(rs->status[1], rs->first);
 	}
@@ -243,6 +243,9 @@ make_tree(struct restorer *rs)
 		    "no address is free in all programs");
 	r = tracee_area_open(rs->server.threads, hole, AREA_LEN,
 	    &rs->server.area, c->err);
+	if (r >= 0)
+		r = (int)task_must(c, &rs->server, "adopting orphans",
+		    SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0);
 	if (r >= 0)
 		r = threads_unregister(c, &rs->server);
 	if (r >= 0)
@@ -651,6 +654,10 @@ revive_start(const struct revive_request *req,
 		r = read_session(&rs->c, &got.session);
 	if (r >= 0)
 		r = start(rs, m, ready, arg, &got);
+	if (r >= 0) {
+		rs->c.parent = got.parent;
+		got.sleeps = sleep_learn(&rs->c);
+	}
 	if (m != NULL)
 		img__machine__free_unpacked(m, NULL);
 	if (rs->c.img != NULL)

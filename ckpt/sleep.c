@@ -24,6 +24,7 @@
 #include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
+#include "ckpt/tree.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -90,21 +91,6 @@ read_clock(int cpu, uint64_t *ret_ns)
 	return r;
 }
 
-/* The processor that TID ran on last: field 39 of stat. */
-static int
-last_cpu(pid_t tid)
-{
-	autobuf struct buf b = BUF_INIT(4096);
-	const char *p;
-
-	if (read_proc(tid, "stat", &b) < 0)
-		return -1;
-	p = strrchr((const char *)b.data, ')');
-	for (int i = 2; p != NULL && i < 39; i++)
-		p = strchr(p + 1, ' ');
-	return p == NULL ? -1 : atoi(p + 1);
-}
-
 /* The call behind restart_syscall(2), by what it waits for. */
 static uint64_t
 restarted_call(pid_t tid, const uint64_t args[6])
@@ -146,9 +132,9 @@ sample(struct ckpt *c, pid_t tid)
 	autobuf struct buf b = BUF_INIT(512);
 	struct asleep s = { .tid = tid };
 	unsigned long long nr, a[6];
+	struct procfs_stat st;
 	uint64_t ran, clock;
 	void *p;
-	int cpu;
 
 	if (read_proc(tid, "syscall", &b) < 0 ||
 	    sscanf((char *)b.data, "%llu %llx %llx %llx %llx %llx %llx", &nr,
@@ -157,10 +143,12 @@ sample(struct ckpt *c, pid_t tid)
 	for (int i = 0; i < 6; i++)
 		s.args[i] = a[i];
 	s.nr = nr == SYS_restart_syscall ? restarted_call(tid, s.args) : nr;
-	cpu = last_cpu(tid);
-	if (!has_restart_block(&s) || cpu < 0 || cpu >= CPU_SETSIZE ||
+	s.restarted = nr == SYS_restart_syscall;
+	if (!has_restart_block(&s) || procfs_stat(tid, &st) < 0 ||
+	    st.processor < 0 || st.processor >= CPU_SETSIZE ||
 	    read_sched(tid, &ran, &s.n_switches) < 0 ||
-	    read_clock(cpu, &clock) < 0 || c->n_asleep == SLEEPERS_MAX)
+	    read_clock(st.processor, &clock) < 0 ||
+	    c->n_asleep == SLEEPERS_MAX)
 		return 0;
 	s.end_ns = now_ns() - (clock > ran ? clock - ran : 0);
 	p = reallocarray(c->asleep, c->n_asleep + 1, sizeof *c->asleep);
@@ -191,8 +179,9 @@ sleep_confirm(struct ckpt *c)
 	uint64_t ran, n;
 
 	for (size_t i = 0; i < c->n_asleep; i++)
-		if (read_sched(c->asleep[i].tid, &ran, &n) < 0 ||
-		    n != c->asleep[i].n_switches + 1)
+		if (!c->asleep[i].restarted &&
+		    (read_sched(c->asleep[i].tid, &ran, &n) < 0 ||
+		    n != c->asleep[i].n_switches + 1))
 			c->asleep[i].tid = 0; /* it woke up in between */
 }
 
@@ -342,4 +331,61 @@ sleep_revive(struct ckpt *c, struct task *t, struct tracee *th,
 	}
 	return tracee_rebuild_restart(th, &t->area, nr, args, ret_rebuilt,
 	    c->err);
+}
+
+/* The thread below c->parent that sees itself as VTID; 0: none. */
+static pid_t
+find_thread(const pid_t *pids, size_t n_pids, pid_t vtid)
+{
+	for (size_t i = 0; i < n_pids; i++) {
+		autofree pid_t *tids = NULL;
+		size_t n;
+
+		if (procfs_tids(pids[i], &tids, &n) < 0)
+			continue;
+		for (size_t k = 0; k < n; k++) {
+			struct procfs_status st;
+			pid_t nspid;
+
+			if (procfs_status(tids[k], &st) < 0)
+				continue;
+			nspid = st.nspid;
+			procfs_status_done(&st);
+			if (nspid == vtid)
+				return tids[k];
+		}
+	}
+	return 0;
+}
+
+struct sleeps *
+sleep_learn(struct ckpt *c)
+{
+	struct sleeps *s = sleeps_new();
+	size_t n = image_count(c->img, IMG_THREAD), n_pids;
+	autofree pid_t *pids = NULL;
+
+	if (s == NULL || tree_find(c, &pids, &n_pids, NULL) < 0)
+		return s;
+	s->v = calloc(n + 1, sizeof *s->v);
+	for (size_t i = 0; s->v != NULL && i < n; i++) {
+		Img__Thread *m = image_get(c->img, IMG_THREAD, i,
+		    &img__thread__descriptor, NULL, NULL);
+		struct asleep *a = &s->v[s->n];
+		struct arch_regs regs;
+
+		if (m == NULL)
+			break;
+		if (m->sleep_left_ns != 0 && m->regs.len == sizeof regs) {
+			memcpy(&regs, m->regs.data, sizeof regs);
+			for (int k = 0; k < 6; k++)
+				a->args[k] = arch_syscall_arg(&regs, k);
+			a->nr = m->sleep_nr;
+			a->end_ns = now_ns() + m->sleep_left_ns;
+			a->tid = find_thread(pids, n_pids, (pid_t)m->vtid);
+			s->n++;
+		}
+		img__thread__free_unpacked(m, NULL);
+	}
+	return s;
 }

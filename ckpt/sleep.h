@@ -18,6 +18,8 @@ struct asleep {
 	uint64_t args[6];
 	uint64_t end_ns;    /* CLOCK_MONOTONIC of this process; sampled: since */
 	uint64_t n_switches; /* of the scheduler, at the sample */
+	bool restarted;     /* seen in restart_syscall(2): no call begun since
+	                       looks like that */
 };
 
 /* What the server remembers from save to save (ckpt.h). */
@@ -50,5 +52,11 @@ int sleep_revive(struct ckpt *c, struct task *t, struct tracee *th,
 
 /* The saved is now the remembered: moves what C has learnt into *KEEP. */
 void sleep_keep(struct ckpt *c, struct sleeps *keep);
+
+/*
+ * After a revival, in the server: the sleepers of the image c->img, which
+ * now live as threads of the descendants of c->parent. NULL: no memory.
+ */
+struct sleeps *sleep_learn(struct ckpt *c);
 
 #endif

@@ -77,6 +77,19 @@ fork_snapshot(struct ckpt *c, struct task *t, struct tracee *helper,
 	return 0;
 }
 
+/*
+ * An orphan below a subreaper inside the tree becomes its child, and it would
+ * see the end of a snapshot.
+ */
+static bool
+below_subreaper(const struct task *t)
+{
+	for (; t != NULL; t = t->parent)
+		if (t->subreaper)
+			return true;
+	return false;
+}
+
 int
 snapshot_take(struct ckpt *c, struct task *t)
 {
@@ -88,6 +101,9 @@ snapshot_take(struct ckpt *c, struct task *t)
 	int64_t val;
 	int r;
 
+	if (below_subreaper(t))
+		return err_set(c->err, -EOPNOTSUPP,
+		    "it lives below a subreaper of the session");
 	r = FAULT("save.snapshot", c->err);
 	if (r >= 0)
 		r = tracee_set_options(th, options | PTRACE_O_TRACECLONE |

@@ -7,6 +7,7 @@
 #include "ckpt/tree.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 struct node {
 	pid_t pid, ppid;
 	bool zombie;
+	bool leaderless; /* its first thread has ended, others go on */
 	bool in;
 };
 
@@ -50,7 +52,8 @@ find_nodes(pid_t parent, struct node **ret_nodes, size_t *ret_n)
 			continue; /* it has ended meanwhile */
 		all[n_all++] = (struct node){ .pid = pids[i],
 			.ppid = st.ppid,
-			.zombie = st.state == 'Z' || st.state == 'X' };
+			.zombie = st.state == 'Z' || st.state == 'X',
+			.leaderless = st.state == 'Z' && st.num_threads > 1 };
 	}
 	for (;;) {
 		for (size_t i = 0; i < n_all; i++)
@@ -130,6 +133,7 @@ fill_task(struct ckpt *c, struct task *t, const struct node *node, size_t n)
 		.vpgid = status.nspgid, .vsid = status.nssid,
 		.area = TRACEE_AREA_NONE, .snap_mem = -1,
 		.snap_pagemap = -1, .snap_smaps = -1 };
+	t->exit_signal = st.exit_signal;
 	memcpy(t->comm, st.comm, sizeof t->comm - 1);
 	procfs_status_done(&status);
 	t->state = st.state == 'T' ? TASK_STOPPED : TASK_LIVE;
@@ -160,6 +164,10 @@ collect_nodes(struct ckpt *c, const struct node *nodes, size_t n)
 		if (r < 0)
 			return err_num(c->err, r, "reading /proc/%d",
 			    nodes[i].pid);
+		if (nodes[i].leaderless)
+			(void)obstacle(c, &c->tasks[c->n_tasks], "its first "
+			    "thread has ended while others go on: end it "
+			    "before the save");
 		c->n_tasks++;
 	}
 	if (c->n_tasks == 0)
@@ -201,10 +209,11 @@ tree_collect_one(struct ckpt *c, pid_t pid)
 
 /*
  * Whether the parent of stopped T has waited for that stop already: a
- * waitid(WNOWAIT) in the parent sees it only when not.
+ * waitid(WNOWAIT) in the parent sees it only when not, and then knows the
+ * signal (else *RET_SIG is 0).
  */
 static int
-stop_was_seen(struct ckpt *c, struct task *t, bool *ret_seen)
+stop_was_seen(struct ckpt *c, struct task *t, bool *ret_seen, uint32_t *ret_sig)
 {
 	siginfo_t info = { .si_pid = 0 };
 	raddr where;
@@ -216,7 +225,7 @@ stop_was_seen(struct ckpt *c, struct task *t, bool *ret_seen)
 		return 0;
 	where = tracee_put(&t->parent->area, &info, sizeof info);
 	val = task_call(c, t->parent, SYS_waitid, P_PID, (uint64_t)t->vpid,
-	    where, WSTOPPED | WNOWAIT | WNOHANG, 0, 0);
+	    where, WSTOPPED | WNOWAIT | WNOHANG | __WALL, 0, 0);
 	if (val == -ECHILD)
 		return 0;
 	if (val < 0)
@@ -225,6 +234,7 @@ stop_was_seen(struct ckpt *c, struct task *t, bool *ret_seen)
 	if (r < 0)
 		return r;
 	*ret_seen = info.si_pid == 0;
+	*ret_sig = *ret_seen ? 0 : (uint32_t)info.si_status;
 	return 0;
 }
 
@@ -236,7 +246,7 @@ save_task(struct ckpt *c, struct task *t)
 	int r;
 
 	if (t->state == TASK_STOPPED) {
-		r = stop_was_seen(c, t, &seen);
+		r = stop_was_seen(c, t, &seen, &m.stop_signal);
 		if (r < 0)
 			return r;
 	}
@@ -250,6 +260,8 @@ save_task(struct ckpt *c, struct task *t)
 	m.comm.len = strlen(t->comm);
 	m.n_threads = (uint32_t)t->n_threads;
 	m.stop_seen = seen;
+	if (t->exit_signal != SIGCHLD)
+		m.exit_signal = (uint32_t)t->exit_signal + 1;
 	return record_put(c, IMG_TASK, (uint64_t)t->vpid, &m.base);
 }
 
