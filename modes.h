@@ -62,4 +62,11 @@ int modes_undo(const struct modes *m, struct buf *out);
 int modes_redo(const struct modes *m, bool view, struct buf *out);
 int modes_redo_sets(const struct modes *m, struct buf *out);
 
+/*
+ * Append what has come of the sequence or character that the stream stands
+ * in, so that a terminal painted now takes the rest of it. Nothing in ground
+ * state. A long string is replaced by one that terminals pass over.
+ */
+int modes_partial(const struct modes *m, struct buf *out);
+
 #endif

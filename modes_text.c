@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "modes_state.h"
 
 static int
@@ -136,4 +137,32 @@ modes_redo_sets(const struct modes *m, struct buf *out)
 	else if (r == 0 && m->shift > 1)
 		r = buf_printf(out, "\033%c", m->shift == 2 ? 'n' : 'o');
 	return r;
+}
+
+int
+modes_partial(const struct modes *m, struct buf *out)
+{
+	bool known = m->n_seq <= SEQ_MAX && m->n_string < STRING_MAX;
+	size_t torn = utf8_torn(m->last, m->n_last);
+
+	switch (m->where) {
+	case GROUND:
+		return buf_put(out, m->last + m->n_last - torn, torn);
+	case ESCAPE:
+	case ESCAPE_INTER:
+		return buf_printf(out, "\033%.*s", known ? (int)m->n_seq : 0,
+		    m->seq);
+	case CSI:
+		return buf_printf(out, "\033[%.*s", known ? (int)m->n_seq : 0,
+		    m->seq);
+	case OSC:
+	case OSC_ESCAPE:
+		return buf_printf(out, "\033%s%.*s%s", known ? "]" : "X",
+		    known ? (int)m->n_string : 0, m->string,
+		    m->where == OSC ? "" : "\033");
+	default:
+		/* SOS: a string that does nothing, up to its end */
+		return buf_printf(out, "\033X%s",
+		    m->where == STRING ? "" : "\033");
+	}
 }

@@ -16,6 +16,7 @@
 #include <vterm.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "config.h"
 #include "paint.h"
 #include "scrollback.h"
@@ -156,20 +157,32 @@ screen_free(struct screen *s)
 
 /* ---- output ---- */
 
+/*
+ * libvterm (0.1.4) forgets the beginning of a character that is cut by the
+ * end of what it is given when ASCII came before it. So it is never given
+ * one: up to three bytes stay in the ring until the rest has come.
+ */
 bool
 screen_settle(struct screen *s, size_t len)
 {
-	size_t waiting = s->ring.len - s->ring_done;
+	size_t waiting = s->ring.len - s->ring_done, whole, take;
+	const uint8_t *data;
 
-	if (len > waiting)
-		len = waiting;
-	if (len > 0)
-		feed(s, s->ring.data + s->ring_done, len);
-	s->ring_done += len;
-	if (s->ring_done < s->ring.len)
+	if (waiting == 0)
+		return false;
+	data = s->ring.data + s->ring_done;
+	whole = waiting - utf8_torn(data, waiting);
+	take = whole;
+	if (whole > len)
+		take = len - utf8_torn(data, len);
+	if (take > 0)
+		feed(s, data, take);
+	s->ring_done += take;
+	if (take < whole)
 		return true;
-	s->ring.len = s->ring_done = 0;
-	if (s->ring.cap > RING_KEEP)
+	buf_drop(&s->ring, s->ring_done);
+	s->ring_done = 0;
+	if (s->ring.len == 0 && s->ring.cap > RING_KEEP)
 		buf_done(&s->ring);
 	return false;
 }
@@ -418,7 +431,7 @@ screen_paint(struct screen *s, struct buf *out)
 		r = modes_redo_sets(s->modes, out);
 	if (r == 0 && modes_cursor_visible(s->modes))
 		r = buf_printf(out, "\033[?25h");
-	return r;
+	return r < 0 ? r : modes_partial(s->modes, out);
 }
 
 int
