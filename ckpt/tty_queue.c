@@ -4,15 +4,15 @@
  * Input, canonical mode: each read(2) of the slave gives one line, or what
  * VEOF ended, or nothing (a VEOF by itself). What then is left is an
  * unfinished line; it is read in raw mode. To put it back, the line
- * discipline is told to treat no byte but one as special, a byte that does
- * not occur and stands for VEOF; lines are written to the master, each that
- * does not end in a newline followed by that byte; then the unfinished line,
- * nothing at all being special. A first line with newlines inside was made
- * by a change from raw to canonical mode, and is made so again.
+ * discipline is told to treat no byte as special but some that do not occur,
+ * one of which stands for VEOF; lines are written to the master, each that
+ * does not end in a newline followed by that byte; then the unfinished line.
+ * A first line with newlines inside was made by a change from raw to
+ * canonical mode, and is made so again.
  *
- * poll(2) runs the work that brings bytes from the other end's buffer to the
- * line discipline (kernel: n_tty_poll()); that is why it is always called
- * before anything is counted.
+ * A kernel thread brings bytes from the other end's buffer to the line
+ * discipline. poll(2) does its work at once where nothing can be read yet
+ * (kernel: n_tty_poll()); that is why it comes before all counting.
  */
 #include "ckpt/tty_queue.h"
 
@@ -28,6 +28,7 @@
 #define READ_LEN 8192  /* longer than the line discipline's 4096 */
 #define PIECE 512      /* bytes written at once */
 #define WAIT_TRIES 100 /* times 10 ms for room at the other end */
+#define STILL_MS 50    /* for a kernel thread to take up its work */
 
 void
 tty_input_done(struct tty_input *in)
@@ -135,6 +136,19 @@ raw_mode(int master, const struct termios2 *t0)
 	return ioctl(master, TCSETS2, &t) < 0 ? -errno : 0;
 }
 
+/* Turn packet mode on or off; what it was. */
+static int
+packet_mode(int master, int on)
+{
+	int was = 0;
+
+	if (ioctl(master, TIOCGPKT, &was) < 0)
+		return -errno;
+	if (was != on && ioctl(master, TIOCPKT, &on) < 0)
+		return -errno;
+	return was;
+}
+
 /* ---- input ---- */
 
 static int
@@ -225,35 +239,81 @@ tty_drain_input(int master, int slave, struct tty_input *in, struct err *e)
 		     : 0;
 }
 
-/* A byte that is not in IN, to stand for VEOF; 0: there is none. */
-static uint8_t
-unused_byte(const struct tty_input *in)
+/* Bytes that do not occur in the input and stand for what is special. */
+struct marks {
+	uint8_t eof, stop, start;
+};
+
+static int
+find_marks(const struct tty_input *in, struct marks *ret_m)
 {
-	bool used[256] = { false };
+	uint8_t *const m[] = { &ret_m->eof, &ret_m->stop, &ret_m->start };
+	bool used[256] = { [0] = true, ['\n'] = true };
+	size_t n = 0;
 
 	for (size_t i = 0; i < in->data.len; i++)
 		used[in->data.data[i]] = true;
-	if (!used[4])
-		return 4;
-	for (int i = 255; i > 0; i--)
-		if (!used[i] && i != '\n')
-			return (uint8_t)i;
-	return 0;
+	for (int i = 1; i < 256 && n < 3; i++)
+		if (!used[i])
+			*m[n++] = (uint8_t)i;
+	return n < 3 ? -EILSEQ : 0;
 }
 
-/* Nothing but a newline and EOF is special; canonical or not. */
+/*
+ * Nothing but a newline and the marks is special; no mode is left that a
+ * terminal that stands still (XOFF) is let go by: IXON stays.
+ */
 static int
-plain_mode(int master, const struct termios2 *t0, bool canonical, uint8_t eof)
+plain_mode(int master, const struct termios2 *t0, const struct marks *m)
 {
 	struct termios2 t = *t0;
 
-	t.c_iflag = 0;
+	t.c_iflag = m == NULL ? 0 : IXON;
 	t.c_oflag &= ~(tcflag_t)OPOST;
-	t.c_lflag = canonical ? ICANON : 0;
+	t.c_lflag = m == NULL ? 0 : ICANON;
 	memset(t.c_cc, 0, sizeof t.c_cc); /* 0 is _POSIX_VDISABLE */
-	if (canonical)
-		t.c_cc[VEOF] = eof;
+	if (m != NULL) {
+		t.c_cc[VEOF] = m->eof;
+		t.c_cc[VSTOP] = m->stop;
+		t.c_cc[VSTART] = m->start;
+	}
 	return ioctl(master, TCSETS2, &t) < 0 ? -errno : 0;
+}
+
+/* In raw mode: until LEN bytes have arrived at the line discipline. */
+static void
+await_count(int slave, size_t len)
+{
+	for (int i = 0; i < WAIT_TRIES && (size_t)count(slave) < len; i++)
+		(void)poll(NULL, 0, i < 10 ? 0 : 1);
+}
+
+/*
+ * Until the line discipline has dealt with all that was written. A kernel
+ * thread brings it there, and must not find the old settings: it would echo,
+ * and raise signals. So STOP and START are written, and packet mode tells
+ * when they have taken effect (TIOCPKT, ioctl_tty(2)). A terminal that stands
+ * still anyway tells nothing: then some time must do.
+ */
+static int
+await_marks(int master, int slave, const struct marks *m)
+{
+	struct pollfd p = { .fd = master, .events = POLLPRI };
+	int on = 1, off = 0, r;
+
+	if (ioctl(master, TIOCPKT, &on) < 0)
+		return -errno;
+	r = write_all(master, slave, &m->stop, 1);
+	if (r >= 0 && poll(&p, 1, STILL_MS) > 0) {
+		/* Forget what it told. */
+		(void)ioctl(master, TIOCPKT, &off);
+		(void)ioctl(master, TIOCPKT, &on);
+		r = write_all(master, slave, &m->start, 1);
+		if (r >= 0)
+			(void)poll(&p, 1, STILL_MS);
+	}
+	(void)ioctl(master, TIOCPKT, &off);
+	return r;
 }
 
 static int
@@ -273,37 +333,42 @@ put_line(int master, int slave, const struct tty_input *in,
 static bool
 is_pushed(const struct tty_input *in, const struct tty_line *l)
 {
-	return l->len > 1 && memchr(in->data.data + l->off, '\n', l->len - 1);
+	return !l->partial && l->len > 1 &&
+	    memchr(in->data.data + l->off, '\n', l->len - 1) != NULL;
+}
+
+static int
+put_raw(int master, int slave, const struct termios2 *t0,
+    const struct tty_input *in, size_t len)
+{
+	int r;
+
+	r = plain_mode(master, t0, NULL);
+	if (r >= 0)
+		r = write_all(master, slave, in->data.data, len);
+	if (r >= 0)
+		await_count(slave, len);
+	return r;
 }
 
 static int
 put_canonical(int master, int slave, const struct termios2 *t0,
     const struct tty_input *in)
 {
-	uint8_t eof = unused_byte(in);
+	struct marks m;
 	size_t i = 0;
-	int r = 0;
+	int r;
 
-	if (in->n > 0 && !in->lines[0].partial &&
-	    is_pushed(in, &in->lines[0])) {
-		r = plain_mode(master, t0, false, 0);
-		if (r >= 0)
-			r = write_all(master, slave, in->data.data,
-			    in->lines[0].len);
-		(void)is_ready(slave, POLLIN);
+	r = find_marks(in, &m);
+	if (r >= 0 && is_pushed(in, &in->lines[0])) {
+		r = put_raw(master, slave, t0, in, in->lines[0].len);
 		i = 1;
 	}
 	if (r >= 0)
-		r = plain_mode(master, t0, true, eof);
-	for (; r >= 0 && i < in->n; i++) {
-		if (in->lines[i].partial) {
-			(void)is_ready(slave, POLLIN);
-			r = plain_mode(master, t0, true, 0);
-		}
-		if (r >= 0)
-			r = put_line(master, slave, in, &in->lines[i], eof);
-	}
-	return r;
+		r = plain_mode(master, t0, &m);
+	for (; r >= 0 && i < in->n; i++)
+		r = put_line(master, slave, in, &in->lines[i], m.eof);
+	return r < 0 ? r : await_marks(master, slave, &m);
 }
 
 int
@@ -311,42 +376,28 @@ tty_put_input(int master, int slave, const struct tty_input *in,
     struct err *e)
 {
 	struct termios2 t0;
-	int old, r;
+	int old, was, r;
 
 	if (in->n == 0)
 		return 0;
 	if (ioctl(master, TCGETS2, &t0) < 0)
 		return err_sys(e, "reading the settings of a terminal");
 	r = no_wait(master, &old);
-	if (r >= 0 && !in->raw) {
-		r = put_canonical(master, slave, &t0, in);
-	} else if (r >= 0) {
-		r = plain_mode(master, &t0, false, 0);
-		if (r >= 0)
-			r = write_all(master, slave, in->data.data,
-			    in->data.len);
-	}
-	(void)is_ready(slave, POLLIN);
+	was = r < 0 ? r : packet_mode(master, 0);
+	r = was;
+	if (r >= 0)
+		r = in->raw ? put_raw(master, slave, &t0, in, in->data.len) :
+		    put_canonical(master, slave, &t0, in);
 	if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
 		r = -errno;
+	if (was > 0)
+		(void)packet_mode(master, 1);
 	wait_again(master, old);
 	return r < 0 ? err_num(e, r, "putting back the unread input of a "
 	    "terminal") : 0;
 }
 
 /* ---- output ---- */
-
-static int
-packet_mode(int master, int on)
-{
-	int was = 0;
-
-	if (ioctl(master, TIOCGPKT, &was) < 0)
-		return -errno;
-	if (was != on && ioctl(master, TIOCPKT, &on) < 0)
-		return -errno;
-	return was;
-}
 
 int
 tty_drain_output(int master, int slave, struct buf *out, struct err *e)
