@@ -19,6 +19,7 @@
 #include "base/scope.h"
 #include "tracee/tracee.h"
 #include "tracee/trip.h"
+#include "tracee/wait.h"
 
 #define CODE_LEN 4096u
 #define CAVE_MAX 512u
@@ -385,8 +386,14 @@ tracee_run(struct tracee *t, struct tracee_area *a, struct tracee_op *ops,
     size_t n, struct err *e)
 {
 	int r = n == 0 ? 0 : run_at(t, a, ops, n, e);
+	char state;
 
 	a->data_used = 0;
+	if (r == 0 || r == -ESRCH)
+		return r;
+	state = wait_state(t->tid);
+	if (state == 0 || state == 'Z' || state == 'X')
+		return err_set(e, -ESRCH, "process %d has ended", t->tgid);
 	return r;
 }
 

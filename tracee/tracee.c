@@ -25,7 +25,11 @@ not_ours(pid_t tid, int num, struct err *e)
 	const char *line;
 	char path[64];
 	int tracer = 0;
+	char state = wait_state(tid);
 
+	/* The kernel says EPERM of a zombie as well. */
+	if (num == -EPERM && (state == 0 || state == 'Z' || state == 'X'))
+		num = -ESRCH;
 	(void)snprintf(path, sizeof path, "/proc/%d/status", tid);
 	if (num == -EPERM && io_read_file(AT_FDCWD, path, &b) == 0) {
 		line = strstr((const char *)b.data, "\nTracerPid:");
@@ -172,34 +176,45 @@ tracee_adopt(struct tracee *t, pid_t tgid, pid_t tid, uint64_t options,
 	return tracee_set_options(t, options, e);
 }
 
+/* Let go of T, stopped, with signal SIG. -ESRCH: it is being killed. */
+static int
+let_go(struct tracee *t, int sig)
+{
+	if (t->known &&
+	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
+	        &t->sigmask) == 0)
+		(void)arch_set_regs(t->tid, &t->regs, NULL);
+	if (t->bell_held) {
+		(void)ptrace(PTRACE_SETSIGINFO, t->tid, 0, &t->held);
+		sig = t->held.si_signo;
+	}
+	(void)FAULT("tracee.detach", NULL);
+	if (ptrace(PTRACE_DETACH, t->tid, 0, (long)sig) < 0)
+		return -errno;
+	return 0;
+}
+
 void
 tracee_detach(struct tracee *t)
 {
-	struct stop stop;
-	uint64_t deadline = wait_now_ns() + TRACEE_LINGER_MS * 1000000ull;
-	long sig = 0;
+	uint64_t deadline_ns =
+	    wait_now_ns() + TRACEE_LINGER_MS * UINT64_C(1000000);
+	struct stop stop = { .sig = 0 };
+	int r;
 
 	if (t->tid == 0)
 		return;
-	while (!t->stopped && !t->dead) {
-		if (wait_next(t, deadline, &stop) == -ETIMEDOUT)
+	for (;;) {
+		if (t->stopped && !t->dead &&
+		    let_go(t, stop.event == 0 ? stop.sig : 0) != -ESRCH)
+			break;
+		/* A killed thread is waited for: others wait for its end. */
+		r = t->dead ? -ESRCH : wait_next(t, deadline_ns, &stop);
+		if (r == -ETIMEDOUT)
 			return;
-		if (t->stopped && stop.event == 0)
-			sig = stop.sig;
+		if (r < 0)
+			break;
 	}
-	if (!t->dead && t->known) {
-		if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
-		        &t->sigmask) == 0)
-			(void)arch_set_regs(t->tid, &t->regs, NULL);
-		if (t->bell_held) {
-			(void)ptrace(PTRACE_SETSIGINFO, t->tid, 0, &t->held);
-			sig = t->held.si_signo;
-		}
-	}
-	(void)FAULT("tracee.detach", NULL);
-	if (t->dead ||
-	    (ptrace(PTRACE_DETACH, t->tid, 0, sig) < 0 && errno == ESRCH))
-		wait_reap(t);
 	*t = TRACEE_NONE;
 }
 
