@@ -113,6 +113,8 @@ struct ckpt {
 	struct freeze frozen;
 	struct record *records;
 	size_t n_records, cap_records;
+	pid_t *outside; /* processes seen not to be of the tree, ascending */
+	size_t n_outside;
 	struct unforked *unforked; /* owned */
 	size_t n_unforked;
 	struct asleep *asleep; /* sleep.h; owned */

@@ -356,13 +356,17 @@ take_snapshots(struct save *s)
 static void
 drop_terminals(void)
 {
+	autoclosedir DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
 	struct stat st;
-	long max = sysconf(_SC_OPEN_MAX);
 
-	for (int fd = 0; fd < max && fd < 65536; fd++)
-		if (fstat(fd, &st) == 0 &&
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		int fd = (int)strtol(d->d_name, NULL, 10);
+
+		if (d->d_name[0] != '.' && fstat(fd, &st) == 0 &&
 		    (S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)))
 			(void)close(fd);
+	}
 }
 
 static int
@@ -499,6 +503,7 @@ save_free(struct save *s)
 	freeze_thaw(&c->frozen);
 	forget_records(s);
 	tree_done(c);
+	tree_forget(c);
 	buf_done(&c->notes);
 	buf_done(&c->obstacles);
 	scope_close(&s->report);
@@ -676,6 +681,7 @@ ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
 	if (r >= 0)
 		r = refuse(&c);
 	tree_done(&c);
+	tree_forget(&c);
 	files_done(&c);
 	memory_objects_free(&c);
 	buf_done(&c.notes);

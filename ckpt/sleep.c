@@ -387,5 +387,6 @@ sleep_learn(struct ckpt *c)
 		}
 		img__thread__free_unpacked(m, NULL);
 	}
+	tree_forget(c);
 	return s;
 }

@@ -26,9 +26,44 @@ struct node {
 	bool in;
 };
 
-/* All processes of the machine, those below PARENT first in breadth order. */
 static int
-find_nodes(pid_t parent, struct node **ret_nodes, size_t *ret_n)
+compare_pids(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Nobody comes into a tree but by birth: who was seen outside once is not
+ * looked at again in this save, whose stop would last longer for it.
+ */
+static bool
+is_outside(const struct ckpt *c, pid_t pid)
+{
+	return c->n_outside > 0 && bsearch(&pid, c->outside, c->n_outside,
+	    sizeof pid, compare_pids) != NULL;
+}
+
+static void
+remember_outside(struct ckpt *c, const struct node *all, size_t n)
+{
+	void *p;
+
+	p = reallocarray(c->outside, c->n_outside + n + 1, sizeof(pid_t));
+	if (p == NULL)
+		return;
+	c->outside = p;
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].in && all[i].pid != c->parent)
+			c->outside[c->n_outside++] = all[i].pid;
+	qsort(c->outside, c->n_outside, sizeof(pid_t), compare_pids);
+}
+
+/* The processes below PARENT, in breadth order. */
+static int
+find_nodes(struct ckpt *c, pid_t parent, struct node **ret_nodes,
+    size_t *ret_n)
 {
 	autofree pid_t *pids = NULL;
 	struct node *all, *out;
@@ -48,8 +83,8 @@ find_nodes(pid_t parent, struct node **ret_nodes, size_t *ret_n)
 	for (size_t i = 0; i < n; i++) {
 		struct procfs_stat st;
 
-		if (procfs_stat(pids[i], &st) < 0)
-			continue; /* it has ended meanwhile */
+		if (is_outside(c, pids[i]) || procfs_stat(pids[i], &st) < 0)
+			continue; /* or it has ended meanwhile */
 		all[n_all++] = (struct node){ .pid = pids[i],
 			.ppid = st.ppid,
 			.zombie = st.state == 'Z' || st.state == 'X',
@@ -65,6 +100,7 @@ find_nodes(pid_t parent, struct node **ret_nodes, size_t *ret_n)
 			break;
 		parent = out[next++].pid;
 	}
+	remember_outside(c, all, n_all);
 	free(all);
 	*ret_nodes = out;
 	*ret_n = n_out;
@@ -80,7 +116,7 @@ tree_find(void *arg, pid_t **ret_pids, size_t *ret_n, struct err *e)
 	pid_t *pids;
 	int r;
 
-	r = find_nodes(c->parent, &nodes, &n);
+	r = find_nodes(c, c->parent, &nodes, &n);
 	if (r < 0)
 		return err_num(e, r, "listing processes");
 	pids = calloc(n + 1, sizeof *pids);
@@ -182,7 +218,7 @@ tree_collect(struct ckpt *c)
 	size_t n;
 	int r;
 
-	r = find_nodes(c->parent, &nodes, &n);
+	r = find_nodes(c, c->parent, &nodes, &n);
 	if (r < 0)
 		return err_num(c->err, r, "listing processes");
 	return collect_nodes(c, nodes, n);
@@ -196,7 +232,7 @@ tree_collect_one(struct ckpt *c, pid_t pid)
 	size_t n;
 	int r;
 
-	r = find_nodes(pid, &below, &n);
+	r = find_nodes(c, pid, &below, &n);
 	if (r < 0)
 		return err_num(c->err, r, "listing processes");
 	nodes = calloc(n + 1, sizeof *nodes);
@@ -301,4 +337,12 @@ tree_done(struct ckpt *c)
 	free(c->tasks);
 	c->tasks = NULL;
 	c->n_tasks = 0;
+}
+
+void
+tree_forget(struct ckpt *c)
+{
+	free(c->outside);
+	c->outside = NULL;
+	c->n_outside = 0;
 }

@@ -50,4 +50,7 @@ int tree_stop(struct ckpt *c, struct task *t);
 
 void tree_done(struct ckpt *c);
 
+/* Forget who was seen outside the tree: at the end of a save. */
+void tree_forget(struct ckpt *c);
+
 #endif
