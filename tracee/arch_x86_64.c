@@ -23,11 +23,27 @@ enum {
 
 /* struct arch_home as words; the assembler below counts in bytes. */
 enum {
-	HOME_RAX, HOME_RBX, HOME_RCX, HOME_RDX,
-	HOME_RSI, HOME_RDI, HOME_RBP, HOME_RSP,
-	HOME_R8, HOME_R9, HOME_R10, HOME_R11,
-	HOME_R12, HOME_R13, HOME_R14, HOME_R15,
-	HOME_RIP, HOME_MASK, HOME_TGID, HOME_TID, HOME_BELL,
+	HOME_RAX,
+	HOME_RBX,
+	HOME_RCX,
+	HOME_RDX,
+	HOME_RSI,
+	HOME_RDI,
+	HOME_RBP,
+	HOME_RSP,
+	HOME_R8,
+	HOME_R9,
+	HOME_R10,
+	HOME_R11,
+	HOME_R12,
+	HOME_R13,
+	HOME_R14,
+	HOME_R15,
+	HOME_RIP,
+	HOME_MASK,
+	HOME_TGID,
+	HOME_TID,
+	HOME_BELL,
 };
 
 /*
@@ -37,71 +53,70 @@ enum {
  * call returns 0 we are that child and no tracer took us over, so we exit.
  * The mark is read before the call, because a child may share the memory.
  */
-__asm__(
-    "	.pushsection .rodata\n"
-    "	.balign 16\n"
-    "	.set HOME, blob_end\n"
-    "blob_loop:\n"
-    "	movq	%rbp, %rcx\n"
-    "	jrcxz	blob_bell\n"
-    "	leaq	-1(%rbp), %rbp\n"
-    "	movq	56(%rbx), %r12\n"
-    "	movq	0(%rbx), %rax\n"
-    "	movq	8(%rbx), %rdi\n"
-    "	movq	16(%rbx), %rsi\n"
-    "	movq	24(%rbx), %rdx\n"
-    "	movq	32(%rbx), %r10\n"
-    "	movq	40(%rbx), %r8\n"
-    "	movq	48(%rbx), %r9\n"
-    "	syscall\n"
-    "	movq	%rax, %rcx\n"
-    "	jrcxz	2f\n"
-    "1:	movq	%rax, 56(%rbx)\n"
-    "	leaq	64(%rbx), %rbx\n"
-    "	jmp	blob_loop\n"
-    "2:	movq	%r12, %rcx\n"
-    "	jrcxz	3f\n"
-    "	jmp	1b\n"
-    "3:	movl	$60, %eax\n" /* exit(0), of this thread alone */
-    "	movl	$0, %edi\n"
-    "	syscall\n"
-    "	jmp	3b\n"
-    "blob_once:\n"
-    "	syscall\n"
-    "	movq	%rax, %rbx\n"
-    "blob_bell:\n"
-    "	movl	$234, %eax\n" /* tgkill */
-    "	movq	HOME+144(%rip), %rdi\n"
-    "	movq	HOME+152(%rip), %rsi\n"
-    "	movq	HOME+160(%rip), %rdx\n"
-    "	syscall\n"
-    "blob_rung:\n"
-    "	movl	$14, %eax\n" /* rt_sigprocmask(SIG_SETMASK, , NULL, 8) */
-    "	movl	$2, %edi\n"
-    "	leaq	HOME+136(%rip), %rsi\n"
-    "	movl	$0, %edx\n"
-    "	movl	$8, %r10d\n"
-    "	syscall\n"
-    "	movq	HOME+0(%rip), %rax\n"
-    "	movq	HOME+8(%rip), %rbx\n"
-    "	movq	HOME+16(%rip), %rcx\n"
-    "	movq	HOME+24(%rip), %rdx\n"
-    "	movq	HOME+32(%rip), %rsi\n"
-    "	movq	HOME+40(%rip), %rdi\n"
-    "	movq	HOME+48(%rip), %rbp\n"
-    "	movq	HOME+56(%rip), %rsp\n"
-    "	movq	HOME+64(%rip), %r8\n"
-    "	movq	HOME+72(%rip), %r9\n"
-    "	movq	HOME+80(%rip), %r10\n"
-    "	movq	HOME+88(%rip), %r11\n"
-    "	movq	HOME+96(%rip), %r12\n"
-    "	movq	HOME+104(%rip), %r13\n"
-    "	movq	HOME+112(%rip), %r14\n"
-    "	movq	HOME+120(%rip), %r15\n"
-    "	jmpq	*HOME+128(%rip)\n"
-    "	.balign 8, 0x90\n"
-    "blob_end:\n"
-    "	.popsection\n");
+__asm__("	.pushsection .rodata\n"
+	"	.balign 16\n"
+	"	.set HOME, blob_end\n"
+	"blob_loop:\n"
+	"	movq	%rbp, %rcx\n"
+	"	jrcxz	blob_bell\n"
+	"	leaq	-1(%rbp), %rbp\n"
+	"	movq	56(%rbx), %r12\n"
+	"	movq	0(%rbx), %rax\n"
+	"	movq	8(%rbx), %rdi\n"
+	"	movq	16(%rbx), %rsi\n"
+	"	movq	24(%rbx), %rdx\n"
+	"	movq	32(%rbx), %r10\n"
+	"	movq	40(%rbx), %r8\n"
+	"	movq	48(%rbx), %r9\n"
+	"	syscall\n"
+	"	movq	%rax, %rcx\n"
+	"	jrcxz	2f\n"
+	"1:	movq	%rax, 56(%rbx)\n"
+	"	leaq	64(%rbx), %rbx\n"
+	"	jmp	blob_loop\n"
+	"2:	movq	%r12, %rcx\n"
+	"	jrcxz	3f\n"
+	"	jmp	1b\n"
+	"3:	movl	$60, %eax\n" /* exit(0), of this thread alone */
+	"	movl	$0, %edi\n"
+	"	syscall\n"
+	"	jmp	3b\n"
+	"blob_once:\n"
+	"	syscall\n"
+	"	movq	%rax, %rbx\n"
+	"blob_bell:\n"
+	"	movl	$234, %eax\n" /* tgkill */
+	"	movq	HOME+144(%rip), %rdi\n"
+	"	movq	HOME+152(%rip), %rsi\n"
+	"	movq	HOME+160(%rip), %rdx\n"
+	"	syscall\n"
+	"blob_rung:\n"
+	"	movl	$14, %eax\n" /* rt_sigprocmask(SIG_SETMASK, , NULL, 8) */
+	"	movl	$2, %edi\n"
+	"	leaq	HOME+136(%rip), %rsi\n"
+	"	movl	$0, %edx\n"
+	"	movl	$8, %r10d\n"
+	"	syscall\n"
+	"	movq	HOME+0(%rip), %rax\n"
+	"	movq	HOME+8(%rip), %rbx\n"
+	"	movq	HOME+16(%rip), %rcx\n"
+	"	movq	HOME+24(%rip), %rdx\n"
+	"	movq	HOME+32(%rip), %rsi\n"
+	"	movq	HOME+40(%rip), %rdi\n"
+	"	movq	HOME+48(%rip), %rbp\n"
+	"	movq	HOME+56(%rip), %rsp\n"
+	"	movq	HOME+64(%rip), %r8\n"
+	"	movq	HOME+72(%rip), %r9\n"
+	"	movq	HOME+80(%rip), %r10\n"
+	"	movq	HOME+88(%rip), %r11\n"
+	"	movq	HOME+96(%rip), %r12\n"
+	"	movq	HOME+104(%rip), %r13\n"
+	"	movq	HOME+112(%rip), %r14\n"
+	"	movq	HOME+120(%rip), %r15\n"
+	"	jmpq	*HOME+128(%rip)\n"
+	"	.balign 8, 0x90\n"
+	"blob_end:\n"
+	"	.popsection\n");
 
 extern const uint8_t blob_loop[], blob_once[], blob_rung[], blob_end[];
 
@@ -233,8 +248,8 @@ wants_restart(const struct arch_regs *r)
 }
 
 void
-arch_fill_home(struct arch_home *h, const struct arch_regs *regs,
-    uint64_t mask, pid_t vtgid, pid_t vtid, int bell)
+arch_fill_home(struct arch_home *h, const struct arch_regs *regs, uint64_t mask,
+    pid_t vtgid, pid_t vtid, int bell)
 {
 	struct arch_regs home = *regs;
 	const struct user_regs_struct *gp = &home.gp;
@@ -242,18 +257,28 @@ arch_fill_home(struct arch_home *h, const struct arch_regs *regs,
 	if (wants_restart(&home))
 		arch_rewind_syscall(&home);
 	*h = (struct arch_home){ .words = {
-		[HOME_RAX] = gp->rax, [HOME_RBX] = gp->rbx,
-		[HOME_RCX] = gp->rcx, [HOME_RDX] = gp->rdx,
-		[HOME_RSI] = gp->rsi, [HOME_RDI] = gp->rdi,
-		[HOME_RBP] = gp->rbp, [HOME_RSP] = gp->rsp,
-		[HOME_R8] = gp->r8, [HOME_R9] = gp->r9,
-		[HOME_R10] = gp->r10, [HOME_R11] = gp->r11,
-		[HOME_R12] = gp->r12, [HOME_R13] = gp->r13,
-		[HOME_R14] = gp->r14, [HOME_R15] = gp->r15,
-		[HOME_RIP] = gp->rip, [HOME_MASK] = mask,
-		[HOME_TGID] = (uint64_t)vtgid, [HOME_TID] = (uint64_t)vtid,
-		[HOME_BELL] = (uint64_t)bell,
-	} };
+				     [HOME_RAX] = gp->rax,
+				     [HOME_RBX] = gp->rbx,
+				     [HOME_RCX] = gp->rcx,
+				     [HOME_RDX] = gp->rdx,
+				     [HOME_RSI] = gp->rsi,
+				     [HOME_RDI] = gp->rdi,
+				     [HOME_RBP] = gp->rbp,
+				     [HOME_RSP] = gp->rsp,
+				     [HOME_R8] = gp->r8,
+				     [HOME_R9] = gp->r9,
+				     [HOME_R10] = gp->r10,
+				     [HOME_R11] = gp->r11,
+				     [HOME_R12] = gp->r12,
+				     [HOME_R13] = gp->r13,
+				     [HOME_R14] = gp->r14,
+				     [HOME_R15] = gp->r15,
+				     [HOME_RIP] = gp->rip,
+				     [HOME_MASK] = mask,
+				     [HOME_TGID] = (uint64_t)vtgid,
+				     [HOME_TID] = (uint64_t)vtid,
+				     [HOME_BELL] = (uint64_t)bell,
+				 } };
 }
 
 void

@@ -68,7 +68,8 @@ local_places(struct places *ret)
 	for (i = 0; i < N_ELEMENTS(components); i++) {
 		if ((ret->xcr0 >> components[i].bit & 1) == 0 ||
 		    __get_cpuid_count(0xd, (unsigned)components[i].bit, &a, &b,
-		        &c, &d) == 0 || a < components[i].size)
+			&c, &d) == 0 ||
+		    a < components[i].size)
 			continue;
 		ret->at[i] = (uint16_t)b;
 	}
@@ -112,8 +113,10 @@ move_component(struct arch_xstate *to, const struct places *to_at,
 	uint32_t size = components[i].size;
 
 	if (to_at->at[i] == 0)
-		return err_set(e, -ENOTSUP, "this processor lacks %s, which "
-		    "are in use", components[i].name);
+		return err_set(e, -ENOTSUP,
+		    "this processor lacks %s, which "
+		    "are in use",
+		    components[i].name);
 	if (from_at->at[i] < EXTENDED || from_at->at[i] + size > from->len ||
 	    to_at->at[i] + size > to->len)
 		return err_set(e, -EBADMSG, "extended state: %s out of bounds",
@@ -152,7 +155,8 @@ arch_set_xstate(pid_t tid, const struct arch_xstate *x, struct err *e)
 			return r;
 	}
 	if ((used & ~known) != 0)
-		return err_set(e, -ENOTSUP, "extended state: unknown component");
+		return err_set(e, -ENOTSUP,
+		    "extended state: unknown component");
 	memcpy(local.data + SOFTWARE, &here.xcr0, sizeof here.xcr0);
 	memcpy(local.data + HEADER, &used, sizeof used);
 	iov = (struct iovec){ local.data, local.len };

@@ -69,12 +69,12 @@ try_tail(struct tracee *t, struct cave *c, raddr end)
 
 	arch_blob(&blob);
 	if (io_pread(c->mem_fd, tail, need + CAVE_MARGIN,
-	        end - need - CAVE_MARGIN) < 0 ||
+		end - need - CAVE_MARGIN) < 0 ||
 	    memcmp(tail, zeros, CAVE_MARGIN) != 0)
 		return false;
 	if (memcmp(tail + CAVE_MARGIN, zeros, need) != 0 &&
 	    memcmp(tail + CAVE_MARGIN, blob.code + blob.once,
-	        blob.len - blob.once) != 0)
+		blob.len - blob.once) != 0)
 		return false;
 	if (arch_ip(&t->regs) - (end - need) < need)
 		return false;
@@ -105,8 +105,8 @@ cave_find(struct tracee *t, struct cave *c, struct err *e)
 	for (line = strtok_r((char *)b.data, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (sscanf(line,
-		        "%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %" SCNu64,
-		        &start, &end, perms, &ino) != 4 ||
+			"%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %" SCNu64,
+			&start, &end, perms, &ino) != 4 ||
 		    strcmp(perms, "r-xp") != 0)
 			continue;
 		vdso = strstr(line, " [vdso]") != NULL;
@@ -120,8 +120,10 @@ cave_find(struct tracee *t, struct cave *c, struct err *e)
 	}
 	if (found)
 		return 0;
-	return err_set(e, -EOPNOTSUPP, "process %d has no %zu spare bytes in "
-	    "an executable mapping", t->tid, cave_need());
+	return err_set(e, -EOPNOTSUPP,
+	    "process %d has no %zu spare bytes in "
+	    "an executable mapping",
+	    t->tid, cave_need());
 }
 
 static void
@@ -163,7 +165,8 @@ cave_call(struct tracee *t, const struct cave *c, int64_t *ret_val,
 {
 	struct arch_blob blob;
 	struct arch_regs regs;
-	struct trip trip = { .mem_fd = c->mem_fd, .code = c->at,
+	struct trip trip = { .mem_fd = c->mem_fd,
+		.code = c->at,
 		.enter = t->regs };
 	int r;
 
@@ -183,8 +186,8 @@ cave_mmap(struct tracee *t, const struct cave *c, raddr hint, size_t len,
     int prot, int flags, raddr *ret_at, struct err *e)
 {
 	const uint64_t args[6] = { hint, len, (uint64_t)prot,
-		(uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | flags),
-		(uint64_t)-1, 0 };
+		(uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | flags), (uint64_t)-1,
+		0 };
 	int64_t at;
 	int r;
 
@@ -192,8 +195,8 @@ cave_mmap(struct tracee *t, const struct cave *c, raddr hint, size_t len,
 	if (r < 0)
 		return r;
 	if (at < 0 && at > -4096)
-		return err_num(e, (int)at, "process %d: mapping %zu bytes in it",
-		    t->tid, len);
+		return err_num(e, (int)at,
+		    "process %d: mapping %zu bytes in it", t->tid, len);
 	*ret_at = (raddr)at;
 	return 0;
 }
@@ -235,7 +238,8 @@ map_area(struct tracee *t, struct tracee_area *a, const struct cave *c,
 	if (r == 0) {
 		r = io_pwrite(a->mem_fd, blob.code, blob.len, at);
 		if (r < 0)
-			r = err_num(e, r, "process %d: writing into it", t->tid);
+			r = err_num(e, r, "process %d: writing into it",
+			    t->tid);
 	}
 	if (r < 0) {
 		(void)cave_munmap(t, c, at, len, NULL);
@@ -349,8 +353,9 @@ put_ops(struct tracee_area *a, const struct tracee_op *ops, size_t n,
 	for (i = 0; i < n; i++) {
 		copy[i] = ops[i];
 		copy[i].ret = makes_child(ops[i].nr) ? 0 : 1;
-		if (ops[i].nr == SYS_vfork || (ops[i].nr == SYS_clone &&
-		    (ops[i].args[0] & CLONE_VFORK) != 0))
+		if (ops[i].nr == SYS_vfork ||
+		    (ops[i].nr == SYS_clone &&
+			(ops[i].args[0] & CLONE_VFORK) != 0))
 			return err_set(e, -EINVAL, "vfork in a batch");
 	}
 	*ret_at = tracee_put(a, copy, n * sizeof *copy);
@@ -360,10 +365,11 @@ put_ops(struct tracee_area *a, const struct tracee_op *ops, size_t n,
 }
 
 static int
-run_at(struct tracee *t, struct tracee_area *a, struct tracee_op *ops,
-    size_t n, struct err *e)
+run_at(struct tracee *t, struct tracee_area *a, struct tracee_op *ops, size_t n,
+    struct err *e)
 {
-	struct trip trip = { .mem_fd = a->mem_fd, .code = a->code,
+	struct trip trip = { .mem_fd = a->mem_fd,
+		.code = a->code,
 		.enter = t->regs };
 	struct arch_blob blob;
 	struct arch_regs regs;

@@ -69,8 +69,7 @@ drop_thread(struct freeze *f, struct tracee *t)
 {
 	tracee_detach(t);
 	f->n_threads--;
-	memmove(t, t + 1,
-	    (size_t)(f->threads + f->n_threads - t) * sizeof *t);
+	memmove(t, t + 1, (size_t)(f->threads + f->n_threads - t) * sizeof *t);
 }
 
 static int
@@ -114,7 +113,8 @@ stop_process(struct freeze *f, struct pass *pass, pid_t tgid, struct err *e)
 	(void)snprintf(path, sizeof path, "/proc/%d/task", tgid);
 	d = opendir(path);
 	if (d == NULL)
-		return errno == ENOENT || errno == ESRCH ? 0 :
+		return errno == ENOENT || errno == ESRCH ?
+		    0 :
 		    err_sys(e, "process %d: listing its threads", tgid);
 	r = stop_thread(f, pass, tgid, tgid, e); /* the leader first */
 	while (r == 0 && (de = readdir(d)) != NULL)
@@ -145,9 +145,10 @@ does_not_stop(pid_t tgid, pid_t tid, struct err *e)
 
 	read_line(tgid, tid, "comm", comm, sizeof comm);
 	read_line(tgid, tid, "wchan", where, sizeof where);
-	return err_set(e, -ETIMEDOUT, "process %d (%s) does not stop: thread "
-	    "%d waits in the kernel%s%s", tgid, comm, tid,
-	    where[0] != '\0' && where[0] != '0' ? " at " : "",
+	return err_set(e, -ETIMEDOUT,
+	    "process %d (%s) does not stop: thread "
+	    "%d waits in the kernel%s%s",
+	    tgid, comm, tid, where[0] != '\0' && where[0] != '0' ? " at " : "",
 	    where[0] != '0' ? where : "");
 }
 
@@ -217,8 +218,7 @@ int
 freeze_all(struct freeze *f, freeze_find *find, void *arg, int timeout_ms,
     struct err *e)
 {
-	uint64_t deadline_ns =
-	    wait_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	uint64_t deadline_ns = wait_now_ns() + (uint64_t)timeout_ms * 1000000u;
 	int r;
 
 	r = make_passes(f, find, arg, deadline_ns, e);

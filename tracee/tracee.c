@@ -37,12 +37,16 @@ not_ours(pid_t tid, int num, struct err *e)
 			(void)sscanf(line, "\nTracerPid: %d", &tracer);
 	}
 	if (tracer != 0)
-		return err_set(e, num, "process %d is being traced by process "
-		    "%d (a debugger?): end that first", tid, tracer);
+		return err_set(e, num,
+		    "process %d is being traced by process "
+		    "%d (a debugger?): end that first",
+		    tid, tracer);
 	if (num == -EPERM)
-		return err_set(e, num, "process %d may not be traced: it is "
+		return err_set(e, num,
+		    "process %d may not be traced: it is "
 		    "another user's, has more privileges, or protects its "
-		    "memory (ssh-agent does)", tid);
+		    "memory (ssh-agent does)",
+		    tid);
 	return err_num(e, num, "process %d: seizing", tid);
 }
 
@@ -84,7 +88,8 @@ abort_rseq(struct tracee *t)
 
 	if (arch_in_syscall(&t->regs) ||
 	    ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, sizeof conf, &conf) <
-	        0 || conf.rseq_abi_pointer == 0)
+		0 ||
+	    conf.rseq_abi_pointer == 0)
 		return;
 	from = (struct iovec){ (char *)NULL + conf.rseq_abi_pointer + 8,
 		sizeof at };
@@ -106,8 +111,8 @@ read_state(struct tracee *t, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof t->sigmask,
-	        &t->sigmask) < 0)
+	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof t->sigmask, &t->sigmask) <
+	    0)
 		return err_sys(e, "process %d: reading its signal mask",
 		    t->tid);
 	/*
@@ -117,8 +122,8 @@ read_state(struct tracee *t, struct err *e)
 	 * through must wait for the call to be started again. Delivered
 	 * while the registers are elsewhere, its wake-up would be lost.
 	 */
-	if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
-	        &t->sigmask) < 0)
+	if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask, &t->sigmask) <
+	    0)
 		return err_sys(e, "process %d: setting its signal mask",
 		    t->tid);
 	abort_rseq(t);
@@ -181,8 +186,8 @@ static int
 let_go(struct tracee *t, int sig)
 {
 	if (t->known &&
-	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask,
-	        &t->sigmask) == 0)
+	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof t->sigmask, &t->sigmask) ==
+		0)
 		(void)arch_set_regs(t->tid, &t->regs, NULL);
 	if (t->bell_held) {
 		(void)ptrace(PTRACE_SETSIGINFO, t->tid, 0, &t->held);
@@ -197,8 +202,8 @@ let_go(struct tracee *t, int sig)
 void
 tracee_detach(struct tracee *t)
 {
-	uint64_t deadline_ns =
-	    wait_now_ns() + TRACEE_LINGER_MS * UINT64_C(1000000);
+	uint64_t deadline_ns = wait_now_ns() +
+	    TRACEE_LINGER_MS * UINT64_C(1000000);
 	struct stop stop = { .sig = 0 };
 	int r;
 
@@ -246,9 +251,9 @@ answers_eintr(uint64_t nr)
 	static const int calls[] = { SYS_epoll_wait, SYS_epoll_pwait,
 		SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
 		SYS_semtimedop, SYS_io_getevents, SYS_io_uring_enter,
-		SYS_accept, SYS_accept4, SYS_connect, SYS_recvfrom,
-		SYS_recvmsg, SYS_recvmmsg, SYS_sendto, SYS_sendmsg,
-		SYS_sendmmsg, SYS_read, SYS_readv, SYS_write, SYS_writev };
+		SYS_accept, SYS_accept4, SYS_connect, SYS_recvfrom, SYS_recvmsg,
+		SYS_recvmmsg, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_read,
+		SYS_readv, SYS_write, SYS_writev };
 	size_t i;
 
 	for (i = 0; i < N_ELEMENTS(calls); i++)

@@ -66,15 +66,17 @@ struct tracee {
 	bool dead;         /* it ended while it was ours */
 	bool known;        /* regs and sigmask have been read */
 	bool inside;       /* its registers point into the injected code */
-	bool group_stopped; /* was stopped (T) by job control; is so again later */
+	bool
+	    group_stopped; /* was stopped (T) by job control; is so again later */
 	uint64_t options;      /* PTRACE_O_* in force */
 	struct arch_regs regs; /* at the stop; set by tracee_wait_stop() */
 	uint64_t sigmask;      /* at the stop, before anything was blocked */
 	int bell;              /* signal number, chosen at the first batch; 0 */
-	pid_t child; /* tid, as seen by us (PTRACE_GETEVENTMSG), of the child that
+	pid_t
+	    child; /* tid, as seen by us (PTRACE_GETEVENTMSG), of the child that
 	                the latest cloning operation made; op.ret is its
 	                number in the namespace of the target */
-	bool resleeps; /* the caller's: its restart block has been rebuilt */
+	bool resleeps;  /* the caller's: its restart block has been rebuilt */
 	bool bell_held; /* a real one of that number arrived and is due */
 	siginfo_t held; /* ... this one */
 };
@@ -175,8 +177,8 @@ int tracee_call(struct tracee *t, struct tracee_area *a, int64_t *ret_val,
 raddr tracee_put(struct tracee_area *a, const void *data, size_t len);
 
 /* Copy memory of the process behind A. 0 or -EFAULT, -ESRCH. */
-int tracee_read(const struct tracee_area *a, raddr from, void *data,
-    size_t len, struct err *e);
+int tracee_read(const struct tracee_area *a, raddr from, void *data, size_t len,
+    struct err *e);
 int tracee_write(const struct tracee_area *a, raddr to, const void *data,
     size_t len, struct err *e);
 
@@ -202,7 +204,7 @@ void tracee_fix_eintr(struct tracee *t, bool pending);
  * say so (-516) go on with the time that was left. Not when the call had no
  * reason to sleep. T must have nothing to be delivered.
  */
-int tracee_rebuild_restart(struct tracee *t, struct tracee_area *a,
-    uint64_t nr, const uint64_t args[6], bool *ret_rebuilt, struct err *e);
+int tracee_rebuild_restart(struct tracee *t, struct tracee_area *a, uint64_t nr,
+    const uint64_t args[6], bool *ret_rebuilt, struct err *e);
 
 #endif

@@ -90,8 +90,8 @@ read_status(pid_t tgid, pid_t tid, struct status *ret, struct err *e)
 static int
 choose_bell(uint64_t caught, uint64_t pending, uint64_t blocked)
 {
-	const uint64_t avoid[] = { caught | pending | blocked,
-		caught | pending, caught };
+	const uint64_t avoid[] = { caught | pending | blocked, caught | pending,
+		caught };
 	size_t i, k;
 
 	for (i = 0; i < N_ELEMENTS(avoid); i++)
@@ -112,9 +112,11 @@ suspend_seccomp(struct tracee *t, struct err *e)
 	r = tracee_set_options(t, t->options | PTRACE_O_SUSPEND_SECCOMP, NULL);
 	if (r == 0 || r == -ESRCH)
 		return r;
-	return err_set(e, -EOPNOTSUPP, "process %d runs under a seccomp "
+	return err_set(e, -EOPNOTSUPP,
+	    "process %d runs under a seccomp "
 	    "filter, which only root may suspend: save it as root, or start "
-	    "it without the filter", t->tgid);
+	    "it without the filter",
+	    t->tgid);
 }
 
 static int
@@ -230,8 +232,10 @@ after_stop(struct tracee *t, const struct stop *stop, struct err *e)
 		return 0;
 	if (stop->sig == SIGSTOP) /* cannot be blocked, takes effect later */
 		return SIGSTOP;
-	return err_set(e, -EFAULT, "thread %d: signal %d (%s) in a call on "
-	    "its behalf", t->tid, stop->sig, strsignal(stop->sig));
+	return err_set(e, -EFAULT,
+	    "thread %d: signal %d (%s) in a call on "
+	    "its behalf",
+	    t->tid, stop->sig, strsignal(stop->sig));
 }
 
 /* Run T from where it is until it has rung. */
@@ -280,8 +284,8 @@ leave(struct tracee *t)
 }
 
 int
-trip_run(struct tracee *t, const struct trip *trip,
-    struct arch_regs *ret_regs, struct err *e)
+trip_run(struct tracee *t, const struct trip *trip, struct arch_regs *ret_regs,
+    struct err *e)
 {
 	struct arch_blob blob;
 	int r;

@@ -18,9 +18,9 @@
 #include "base/io.h"
 #include "base/scope.h"
 
-#define PATIENCE_NS 300000u     /* yield, do not sleep */
-#define NAP_MAX_NS 2000000u     /* longest sleep between two looks */
-#define SUSPECT_NS 5000000u     /* from here on look for a dead leader */
+#define PATIENCE_NS 300000u /* yield, do not sleep */
+#define NAP_MAX_NS 2000000u /* longest sleep between two looks */
+#define SUSPECT_NS 5000000u /* from here on look for a dead leader */
 
 uint64_t
 wait_now_ns(void)
@@ -71,7 +71,7 @@ has_died(pid_t tid, bool suspect)
 	char state;
 
 	if (waitid(P_PID, (id_t)tid, &si,
-	        WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
 		return errno == ECHILD;
 	if (si.si_pid != 0) /* a stop of a tracee is told unasked */
 		return si.si_code == CLD_EXITED || si.si_code == CLD_KILLED ||
@@ -121,14 +121,16 @@ wait_next(struct tracee *t, uint64_t deadline_ns, struct stop *ret_stop)
 	for (;; now = wait_now_ns(), n++) {
 		si.si_pid = 0;
 		if (waitid(P_PID, (id_t)t->tid, &si,
-		        WSTOPPED | WNOHANG | __WALL) == 0 && si.si_pid != 0) {
+			WSTOPPED | WNOHANG | __WALL) == 0 &&
+		    si.si_pid != 0) {
 			t->stopped = true;
 			ret_stop->sig = si.si_status & 0x7f;
 			ret_stop->event = si.si_status >> 8;
 			return 0;
 		}
 		/* Every look at death costs a call: not at every turn. */
-		if (n % 16 == 15 && has_died(t->tid, now - start > SUSPECT_NS)) {
+		if (n % 16 == 15 &&
+		    has_died(t->tid, now - start > SUSPECT_NS)) {
 			t->dead = true;
 			wait_reap(t);
 			return -ESRCH;

@@ -37,9 +37,9 @@ area_done(struct tracee_area *a)
 #define autoarea scoped(area_done)
 
 /* Must be 0, or the sentence says why. */
-#define assert_done(r, e)                                       \
-	do {                                                    \
-		if ((r) < 0)                                    \
+#define assert_done(r, e)                                        \
+	do {                                                     \
+		if ((r) < 0)                                     \
 			fail_msg("%s (%d)", (e).text, (int)(r)); \
 	} while (0)
 
@@ -95,8 +95,7 @@ static void
 assert_well(const struct victim *v)
 {
 	if (!victim_advances(v, 2) || v->notes->wrong != 0 ||
-	    v->notes->eintr != 0 || v->notes->early != 0 ||
-	    v->notes->late != 0)
+	    v->notes->eintr != 0 || v->notes->early != 0 || v->notes->late != 0)
 		fail_msg("rounds %lu wrong %lu eintr %lu early %lu late %lu",
 		    v->notes->rounds, v->notes->wrong, v->notes->eintr,
 		    v->notes->early, v->notes->late);
@@ -159,8 +158,9 @@ a_batch_answers_as_the_kernel_does(void **state)
 	assert_int_equal(ops[3].ret, getpid());
 	assert_done(tracee_read(&a, pair, fds, sizeof fds, &e), e);
 	text = tracee_put(&a, "hello", 5);
-	assert_done(tracee_call(&t, &a, &val, &e, SYS_write,
-	    (uint64_t)fds[1], text, 5, 0, 0, 0), e);
+	assert_done(tracee_call(&t, &a, &val, &e, SYS_write, (uint64_t)fds[1],
+			text, 5, 0, 0, 0),
+	    e);
 	assert_int_equal(val, 5);
 
 	autoclose int copy = tracee_pull_fd(v.pid, fds[0], &e);
@@ -216,7 +216,8 @@ a_vanished_area_harms_nobody(void **state)
 	seize(&t, v.pid);
 	open_area(&t, &a);
 	assert_int_equal(tracee_call(&t, &a, &val, &e, SYS_munmap, a.data,
-	    a.data_len, 0, 0, 0, 0), -EFAULT);
+			     a.data_len, 0, 0, 0, 0),
+	    -EFAULT);
 	assert_non_null(strstr(e.text, "Segmentation"));
 	tracee_area_close(&t, &a);
 	tracee_detach(&t);
@@ -237,8 +238,7 @@ an_area_lies_where_it_is_asked_for(void **state)
 	seize(&t, v.pid);
 	assert_done(tracee_area_open(&t, at, 10000, &a, &e), e);
 	assert_int_equal(a.code, at);
-	assert_int_equal(tracee_area_open(&t, at, 10000, &second, &e),
-	    -EEXIST);
+	assert_int_equal(tracee_area_open(&t, at, 10000, &second, &e), -EEXIST);
 	tracee_area_close(&t, &a);
 	assert_done(tracee_area_open(&t, at, 10000, &a, &e), e);
 	tracee_area_close(&t, &a);
@@ -487,7 +487,7 @@ nap_recv(struct notes *n)
 		    sizeof tv);
 	}
 	r = n->rounds % 2 == 0 ? recv(fd[0], &byte, 1, 0) :
-	    read(fd[0], &byte, 1);
+				 read(fd[0], &byte, 1);
 	(void)judge(n, start, r, true);
 	n->late = 0;
 	return r < 0 && errno == EAGAIN;
@@ -544,8 +544,8 @@ disturb_once(victim_round *round)
 static void
 disturb(victim_round *round)
 {
-	assert_true(disturb_once(round) || disturb_once(round) ||
-	    disturb_once(round));
+	assert_true(
+	    disturb_once(round) || disturb_once(round) || disturb_once(round));
 }
 
 static void
@@ -669,8 +669,8 @@ take_pending(struct notes *n)
 		n->value = n->value * 31 + (unsigned long)si.si_signo * 7 +
 		    (unsigned long)(si.si_code + 100) +
 		    (si.si_code == SI_QUEUE ?
-		            (unsigned long)si.si_value.sival_int :
-		            0);
+			    (unsigned long)si.si_value.sival_int :
+			    0);
 		n->handled++;
 	}
 	n->go = 2;
@@ -680,8 +680,8 @@ take_pending(struct notes *n)
 static unsigned long
 sum_of_pending(int n_visits)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGCHLD, SIGURG,
-		SIGPIPE, SIGTERM, SIGCONT, SIGTSTP, SIGSEGV };
+	static const int signals[] = { SIGHUP, SIGINT, SIGCHLD, SIGURG, SIGPIPE,
+		SIGTERM, SIGCONT, SIGTSTP, SIGSEGV };
 	autovictim struct victim v = victim_start(take_pending);
 	union sigval val;
 	size_t i;
@@ -924,7 +924,8 @@ all_threads_stand_still_and_go_on(void **state)
 		open_area(&f.threads[0], &a);
 		for (k = 0; k < f.n_threads; k++) {
 			assert_done(tracee_call(&f.threads[k], &a, &val, &e,
-			    SYS_gettid, 0, 0, 0, 0, 0, 0), e);
+					SYS_gettid, 0, 0, 0, 0, 0, 0),
+			    e);
 			assert_int_equal(val, f.threads[k].tid);
 		}
 		assert_int_equal(v.notes->rounds, rounds);
@@ -1054,8 +1055,9 @@ a_process_killed_while_frozen_is_noticed(void **state)
 	assert_done(freeze_all(&f, find_one, &v.pid, 2000, &e), e);
 	open_area(&f.threads[0], &a);
 	assert_int_equal(kill(v.pid, SIGKILL), 0);
-	assert_int_equal(tracee_call(&f.threads[0], &a, &val, &e, SYS_getpid,
-	    0, 0, 0, 0, 0, 0), -ESRCH);
+	assert_int_equal(tracee_call(&f.threads[0], &a, &val, &e, SYS_getpid, 0,
+			     0, 0, 0, 0, 0),
+	    -ESRCH);
 	freeze_thaw(&f);
 	/* Its parent, which we are, still learns how it ended. */
 	assert_int_equal(waitpid(v.pid, &status, 0), v.pid);
@@ -1065,7 +1067,7 @@ a_process_killed_while_frozen_is_noticed(void **state)
 
 /* ---- children made by a batch ---- */
 
-#define CHILD_OPTIONS                                              \
+#define CHILD_OPTIONS \
 	(PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL)
 
 static void
@@ -1082,29 +1084,33 @@ a_child_is_taken_over_and_runs_calls(void **state)
 	(void)state;
 	seize(&t, v.pid);
 	open_area(&t, &a);
-	assert_done(tracee_set_options(&t, CHILD_OPTIONS &
-	    ~(uint64_t)PTRACE_O_EXITKILL, &e), e);
+	assert_done(tracee_set_options(&t,
+			CHILD_OPTIONS & ~(uint64_t)PTRACE_O_EXITKILL, &e),
+	    e);
 	assert_done(tracee_call(&t, &a, &child, &e, SYS_clone, 0, 0, 0, 0, 0,
-	    0), e);
+			0),
+	    e);
 	assert_true(child > 0);
 	assert_int_equal(t.child, child);
 	assert_done(tracee_adopt(&c, t.child, t.child, CHILD_OPTIONS, &e), e);
 	assert_done(tracee_area_inherit(&c, &a, &b, &e), e);
 	assert_done(tracee_call(&c, &b, &val, &e, SYS_getppid, 0, 0, 0, 0, 0,
-	    0), e);
+			0),
+	    e);
 	assert_int_equal(val, v.pid);
-	assert_done(tracee_call(&c, &b, &val, &e, SYS_getpid, 0, 0, 0, 0, 0,
-	    0), e);
+	assert_done(tracee_call(&c, &b, &val, &e, SYS_getpid, 0, 0, 0, 0, 0, 0),
+	    e);
 	assert_int_equal(val, child);
 	/* The parent is not mixed up with it. */
-	assert_done(tracee_call(&t, &a, &val, &e, SYS_getpid, 0, 0, 0, 0, 0,
-	    0), e);
+	assert_done(tracee_call(&t, &a, &val, &e, SYS_getpid, 0, 0, 0, 0, 0, 0),
+	    e);
 	assert_int_equal(val, v.pid);
 	/* Let go as it is, it exits. */
 	tracee_area_forget(&b);
 	tracee_detach(&c);
-	assert_done(tracee_call(&t, &a, &val, &e, SYS_wait4, (uint64_t)child,
-	    0, __WALL, 0, 0, 0), e);
+	assert_done(tracee_call(&t, &a, &val, &e, SYS_wait4, (uint64_t)child, 0,
+			__WALL, 0, 0, 0),
+	    e);
 	assert_int_equal(val, child);
 	tracee_area_close(&t, &a);
 	tracee_detach(&t);
@@ -1125,7 +1131,8 @@ clone_for_ever(pid_t pid)
 		_exit(1);
 	(void)tracee_set_options(&t, PTRACE_O_TRACECLONE, &e);
 	for (;;) {
-		(void)tracee_call(&t, &a, &val, &e, SYS_clone, 0, 0, 0, 0, 0, 0);
+		(void)tracee_call(&t, &a, &val, &e, SYS_clone, 0, 0, 0, 0, 0,
+		    0);
 		if (tracee_adopt(&c, t.child, t.child, CHILD_OPTIONS, &e) < 0)
 			_exit(2);
 		(void)kill(t.child, SIGKILL);
@@ -1184,7 +1191,9 @@ with_mdwe(struct notes *n)
 {
 	if (n->go == 0)
 		n->go = prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) ==
-		            0 ? 1 : 2;
+			0 ?
+		    1 :
+		    2;
 	return victim_compute(n);
 }
 
@@ -1247,10 +1256,10 @@ in_32_bit_code(struct notes *n)
 	code[1] = 0xfe;
 	n->go = 1;
 	__asm__ volatile("pushq	$0x23\n"
-	                 "	pushq	%0\n"
-	                 "	lretq\n"
-	                 :
-	                 : "r"(code));
+			 "	pushq	%0\n"
+			 "	lretq\n"
+			 :
+			 : "r"(code));
 	return false;
 }
 
@@ -1287,7 +1296,8 @@ with_seccomp(struct notes *n)
 	if (n->go == 0) {
 		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		n->go = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0 ?
-		    1 : 2;
+		    1 :
+		    2;
 	}
 	return victim_compute(n);
 }
@@ -1365,26 +1375,26 @@ in_rseq(struct notes *n)
 	field = (uint64_t *)((char *)__builtin_thread_pointer() +
 	    __rseq_offset + 8);
 	__asm__ volatile("	leaq	1f(%%rip), %%rax\n"
-	                 "	movq	%%rax, 8+%1\n"
-	                 "	leaq	2f(%%rip), %%rcx\n"
-	                 "	subq	%%rax, %%rcx\n"
-	                 "	movq	%%rcx, 16+%1\n"
-	                 "	leaq	3f(%%rip), %%rax\n"
-	                 "	movq	%%rax, 24+%1\n"
-	                 "	leaq	%1, %%rax\n"
-	                 "	movl	$100000000, %%ecx\n"
-	                 "	movq	%%rax, (%2)\n"
-	                 "1:	leaq	-1(%%rcx), %%rcx\n"
-	                 "	jrcxz	2f\n"
-	                 "	jmp	1b\n"
-	                 "2:	jmp	4f\n"
-	                 "	.byte	0x0f, 0xb9, 0x3d\n"
-	                 "	.long	0x53053053\n"
-	                 "3:	movq	$1, %0\n"
-	                 "4:\n"
-	                 : "+r"(aborted), "+m"(cs)
-	                 : "r"(field)
-	                 : "rax", "rcx", "cc", "memory");
+			 "	movq	%%rax, 8+%1\n"
+			 "	leaq	2f(%%rip), %%rcx\n"
+			 "	subq	%%rax, %%rcx\n"
+			 "	movq	%%rcx, 16+%1\n"
+			 "	leaq	3f(%%rip), %%rax\n"
+			 "	movq	%%rax, 24+%1\n"
+			 "	leaq	%1, %%rax\n"
+			 "	movl	$100000000, %%ecx\n"
+			 "	movq	%%rax, (%2)\n"
+			 "1:	leaq	-1(%%rcx), %%rcx\n"
+			 "	jrcxz	2f\n"
+			 "	jmp	1b\n"
+			 "2:	jmp	4f\n"
+			 "	.byte	0x0f, 0xb9, 0x3d\n"
+			 "	.long	0x53053053\n"
+			 "3:	movq	$1, %0\n"
+			 "4:\n"
+			 : "+r"(aborted), "+m"(cs)
+			 : "r"(field)
+			 : "rax", "rcx", "cc", "memory");
 	n->handled += aborted;
 	return true;
 }
@@ -1581,7 +1591,8 @@ main(void)
 		    a_process_under_a_debugger_is_refused_in_words),
 		cmocka_unit_test(a_restartable_sequence_is_aborted),
 		cmocka_unit_test(extended_state_is_read_changed_and_put_back),
-		cmocka_unit_test(extended_state_with_other_places_is_understood),
+		cmocka_unit_test(
+		    extended_state_with_other_places_is_understood),
 		cmocka_unit_test(a_missing_processor_feature_has_a_name),
 		cmocka_unit_test(an_ordinary_user_can_do_all_this),
 	};

@@ -137,7 +137,8 @@ mishap_at(pid_t victim, unsigned nth, enum mishap mishap)
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, 0,
-	    PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
+			     PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL),
+	    0);
 	for (;;) {
 		status = next_stop(pid, PTRACE_SYSCALL, sig);
 		if (WIFEXITED(status))
@@ -172,9 +173,10 @@ assert_unharmed(const struct victim *v, const char *when, unsigned nth)
 	if (!ok) {
 		char text[128];
 
-		(void)snprintf(text, sizeof text, "cat /proc/%d/status "
-		    "/proc/%d/syscall /proc/%d/maps >&2", v->pid, v->pid,
-		    v->pid);
+		(void)snprintf(text, sizeof text,
+		    "cat /proc/%d/status "
+		    "/proc/%d/syscall /proc/%d/maps >&2",
+		    v->pid, v->pid, v->pid);
 		(void)!system(text);
 		fail_msg("%s %u: rounds %lu wrong %lu eintr %lu early %lu",
 		    when, nth, v->notes->rounds, v->notes->wrong,

@@ -62,17 +62,16 @@ victim_carry(uint64_t seed)
 {
 	uint64_t n = 3000;
 
-	__asm__ volatile(
-	    "	clc\n"
-	    "1:	adcq	%1, %0\n"
-	    "	rcrq	$3, %0\n"
-	    "	leaq	-1(%%rcx), %%rcx\n"
-	    "	jrcxz	2f\n"
-	    "	jmp	1b\n"
-	    "2:\n"
-	    : "+r"(seed)
-	    : "r"(UINT64_C(0x9e3779b97f4a7c15)), "c"(n)
-	    : "cc");
+	__asm__ volatile("	clc\n"
+			 "1:	adcq	%1, %0\n"
+			 "	rcrq	$3, %0\n"
+			 "	leaq	-1(%%rcx), %%rcx\n"
+			 "	jrcxz	2f\n"
+			 "	jmp	1b\n"
+			 "2:\n"
+			 : "+r"(seed)
+			 : "r"(UINT64_C(0x9e3779b97f4a7c15)), "c"(n)
+			 : "cc");
 	return seed;
 }
 
@@ -80,50 +79,49 @@ victim_carry(uint64_t seed)
  * victim_registers_asm: every general register but rsp holds its number for
  * a while; returns how many were found changed.
  */
-__asm__(
-    "	.text\n"
-    "victim_registers_asm:\n"
-    "	push	%rbx\n"
-    "	push	%rbp\n"
-    "	push	%r12\n"
-    "	push	%r13\n"
-    "	push	%r14\n"
-    "	push	%r15\n"
-    "	movl	$5000, %ecx\n"
-    "	.irp	n,8,9,10,11,12,13,14,15\n"
-    "	movq	$0x1000+\\n, %r\\n\n"
-    "	.endr\n"
-    "	movq	$1, %rax\n"
-    "	movq	$2, %rbx\n"
-    "	movq	$3, %rdx\n"
-    "	movq	$4, %rsi\n"
-    "	movq	$5, %rdi\n"
-    "	movq	$6, %rbp\n"
-    "1:	leaq	-1(%rcx), %rcx\n"
-    "	jrcxz	2f\n"
-    "	jmp	1b\n"
-    "2:	subq	$1, %rax\n"
-    "	subq	$2, %rbx\n"
-    "	orq	%rbx, %rax\n"
-    "	subq	$3, %rdx\n"
-    "	orq	%rdx, %rax\n"
-    "	subq	$4, %rsi\n"
-    "	orq	%rsi, %rax\n"
-    "	subq	$5, %rdi\n"
-    "	orq	%rdi, %rax\n"
-    "	subq	$6, %rbp\n"
-    "	orq	%rbp, %rax\n"
-    "	.irp	n,8,9,10,11,12,13,14,15\n"
-    "	subq	$0x1000+\\n, %r\\n\n"
-    "	orq	%r\\n, %rax\n"
-    "	.endr\n"
-    "	pop	%r15\n"
-    "	pop	%r14\n"
-    "	pop	%r13\n"
-    "	pop	%r12\n"
-    "	pop	%rbp\n"
-    "	pop	%rbx\n"
-    "	ret\n");
+__asm__("	.text\n"
+	"victim_registers_asm:\n"
+	"	push	%rbx\n"
+	"	push	%rbp\n"
+	"	push	%r12\n"
+	"	push	%r13\n"
+	"	push	%r14\n"
+	"	push	%r15\n"
+	"	movl	$5000, %ecx\n"
+	"	.irp	n,8,9,10,11,12,13,14,15\n"
+	"	movq	$0x1000+\\n, %r\\n\n"
+	"	.endr\n"
+	"	movq	$1, %rax\n"
+	"	movq	$2, %rbx\n"
+	"	movq	$3, %rdx\n"
+	"	movq	$4, %rsi\n"
+	"	movq	$5, %rdi\n"
+	"	movq	$6, %rbp\n"
+	"1:	leaq	-1(%rcx), %rcx\n"
+	"	jrcxz	2f\n"
+	"	jmp	1b\n"
+	"2:	subq	$1, %rax\n"
+	"	subq	$2, %rbx\n"
+	"	orq	%rbx, %rax\n"
+	"	subq	$3, %rdx\n"
+	"	orq	%rdx, %rax\n"
+	"	subq	$4, %rsi\n"
+	"	orq	%rsi, %rax\n"
+	"	subq	$5, %rdi\n"
+	"	orq	%rdi, %rax\n"
+	"	subq	$6, %rbp\n"
+	"	orq	%rbp, %rax\n"
+	"	.irp	n,8,9,10,11,12,13,14,15\n"
+	"	subq	$0x1000+\\n, %r\\n\n"
+	"	orq	%r\\n, %rax\n"
+	"	.endr\n"
+	"	pop	%r15\n"
+	"	pop	%r14\n"
+	"	pop	%r13\n"
+	"	pop	%r12\n"
+	"	pop	%rbp\n"
+	"	pop	%rbx\n"
+	"	ret\n");
 extern uint64_t victim_registers_asm(void);
 
 static inline bool
@@ -215,7 +213,8 @@ victim_sigsuspend(struct notes *n)
 	struct sigaction sa = { .sa_sigaction = victim_count,
 		.sa_flags = SA_SIGINFO };
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
-		.sigev_signo = SIGALRM, .sigev_value.sival_ptr = n };
+		.sigev_signo = SIGALRM,
+		.sigev_value.sival_ptr = n };
 	sigset_t block, wait;
 	unsigned long before = n->handled;
 
