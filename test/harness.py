@@ -171,6 +171,11 @@ class _Screen(pyte.Screen):
 
     reply = None
 
+    def select_graphic_rendition(self, *attrs, private=False):
+        """CSI > ... m and CSI ? ... m are about keys, not about colours."""
+        if not private:
+            super().select_graphic_rendition(*attrs)
+
     def write_process_input(self, data):
         if self.reply:
             self.reply(data.encode())

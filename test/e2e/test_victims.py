@@ -2,8 +2,9 @@
 SIGTERM verifies that state itself: exit 0, or a reason and another status
 (77 before `ready`: this machine cannot set it up). A new file is a new test.
 
-Each runs plain (which proves the victim, not sess), kept running through a
-save, saved with -stop and revived, and that three times over.
+Each runs plain (which proves the victim, not sess), is kept running through a
+save, and is saved with -stop and revived three times over. What cannot be
+saved yet is refused, by name, and runs on unharmed.
 """
 
 import re
@@ -15,6 +16,14 @@ import harness
 
 SOURCES = sorted((harness.ROOT / "test" / "victim").glob("*.c"))
 KINDS = [f.stem for f in SOURCES if re.search(r"\bmain\(", f.read_text())]
+
+# Kinds that a save refuses for the time being: what its one line says.
+REFUSED = {
+    "clone_vm": "shares its memory",
+    "clones": "shares its descriptor table",
+    "leaderless": "its first thread has ended",
+}
+SAVED = [k for k in KINDS if k not in REFUSED]
 
 
 def _ready(terminal):
@@ -65,27 +74,31 @@ def test_plain(sess, kind):
     _verify(t, t.pid)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SAVED)
 def test_goes_on_after_a_save(sess, kind):
     _session(sess, kind)
     sess.ok("-save", "v")
     _finish(sess)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_revived(sess, kind):
-    _session(sess, kind)
-    sess.ok("-save", "-stop", "v")
-    _all_gone(sess)
-    sess.ok("-revive", "v")
-    _finish(sess)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SAVED)
 def test_revived_three_times(sess, kind):
     _session(sess, kind)
     for _ in range(3):
         sess.ok("-save", "-stop", "v")
         _all_gone(sess)
         sess.ok("-revive", "v")
+    _finish(sess)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_unharmed(sess, kind):
+    _session(sess, kind)
+    for words in (["-save"], ["-save", "-stop"], ["-check"]):
+        r = sess.run(*words, "v")
+        assert r.status != 0, r
+        assert kind in r.out + r.err and REFUSED[kind] in r.out + r.err, r
+    assert not (sess.dir / "saved" / "v").exists() or not list(
+        (sess.dir / "saved" / "v").iterdir()
+    )
     _finish(sess)

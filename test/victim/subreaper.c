@@ -34,6 +34,7 @@ main(void)
 	second = MUST(fork());
 	if (second == 0) {
 		if (MUST(fork()) == 0) {
+			EXPECT(write(told[1], "", 1) == 1, "telling");
 			while (getppid() != 0 && read(p[0], &c, 1) != 1)
 				;
 			_exit(22);
@@ -41,6 +42,7 @@ main(void)
 		for (;;)
 			pause();
 	}
+	EXPECT(read(told[0], &c, 1) == 1, "a child is not there");
 
 	victim_wait();
 	MUST(prctl(PR_GET_CHILD_SUBREAPER, &on));
