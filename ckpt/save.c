@@ -599,30 +599,40 @@ reap_writer(struct save *s)
 	s->writer = 0;
 }
 
+/*
+ * Wait for what has ended of the tree, threads too: a dead thread that was
+ * traced is reaped by its tracer alone, and its leader not before it.
+ */
+static bool
+reap_tree(struct ckpt *c)
+{
+	bool left = false;
+
+	for (size_t i = 0; i < c->frozen.n_threads; i++)
+		(void)waitpid(c->frozen.threads[i].tid, NULL,
+		    WNOHANG | __WALL);
+	for (size_t i = 0; i < c->n_tasks; i++) {
+		(void)waitpid(c->tasks[i].pid, NULL, WNOHANG | __WALL);
+		if (kill(c->tasks[i].pid, 0) == 0)
+			left = true;
+	}
+	return left;
+}
+
 /* Kill the stopped tree and wait until nothing is left of it. */
 static void
 end_tree(struct save *s)
 {
 	struct ckpt *c = &s->c;
 	struct timespec ms = { .tv_nsec = 1000000 };
-	bool left = true;
 
 	for (size_t i = 0; i < c->n_tasks; i++)
 		if (c->tasks[i].state != TASK_ZOMBIE)
 			(void)kill(c->tasks[i].pid, SIGKILL);
-	freeze_thaw(&c->frozen);
-	for (int n = 0; left && n < GONE_TRIES; n++) {
-		left = false;
-		for (size_t i = 0; i < c->n_tasks; i++) {
-			pid_t pid = c->tasks[i].pid;
-
-			(void)waitpid(pid, NULL, WNOHANG);
-			if (kill(pid, 0) == 0)
-				left = true;
-		}
-		if (left)
-			(void)nanosleep(&ms, NULL);
-	}
+	for (int n = 0; n < GONE_TRIES && reap_tree(c); n++)
+		(void)nanosleep(&ms, NULL);
+	free(c->frozen.threads);
+	c->frozen = FREEZE_NONE;
 }
 
 int
