@@ -28,10 +28,10 @@
 #define SCROLLBACK_BYTES (512 * 1024)
 
 /*
- * Output that may wait to be looked at by the screen model, in bytes (16 KiB
- * to 4 MiB); allocated while there is output, returned when there is none.
+ * Output that may wait to be looked at by the screen model, in bytes (128
+ * KiB to 16 MiB); allocated while there is output, returned when there is none.
  */
-#define MODEL_RING_BYTES (256 * 1024)
+#define MODEL_RING_BYTES (1024 * 1024)
 
 /* Output must have paused so long before it is modelled, in ms (1 to 100). */
 #define MODEL_PAUSE_MS 8

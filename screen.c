@@ -21,9 +21,11 @@
 #include "paint.h"
 #include "scrollback.h"
 #include "sess.pb-c.h"
+#include "skip.h"
 
 #define SLICE 16384     /* bytes fed to the model at once */
 #define RING_KEEP 16384 /* bytes of memory kept for the next output */
+#define SKIP_MIN 65536  /* waiting bytes of which some may be skipped */
 #define SAVE_MAX (64 << 20)
 
 struct screen {
@@ -31,7 +33,8 @@ struct screen {
 	VTermState *state;
 	VTermScreen *cells;
 	int rows, cols;
-	struct modes *modes;
+	struct modes *modes; /* of all output that has come */
+	struct modes *fed;   /* of what the model has been given */
 	struct scrollback *scrollback;
 	struct buf ring;  /* output that is not yet modelled */
 	size_t ring_done; /* bytes of it that are */
@@ -124,9 +127,11 @@ screen_new(int rows, int cols, struct screen **ret_s)
 	s->cols = cols;
 	s->ring = BUF_INIT(MODEL_RING_BYTES);
 	s->modes = modes_new();
+	s->fed = modes_new();
 	s->scrollback = scrollback_new(SCROLLBACK_ROWS, SCROLLBACK_BYTES);
 	s->vt = vterm_new(rows, cols);
-	if (s->modes == NULL || s->scrollback == NULL || s->vt == NULL) {
+	if (s->modes == NULL || s->fed == NULL || s->scrollback == NULL ||
+	    s->vt == NULL) {
 		screen_free(s);
 		return -ENOMEM;
 	}
@@ -150,12 +155,52 @@ screen_free(struct screen *s)
 	if (s->vt != NULL)
 		vterm_free(s->vt);
 	modes_free(s->modes);
+	modes_free(s->fed);
 	scrollback_free(s->scrollback);
 	buf_done(&s->ring);
 	free(s);
 }
 
 /* ---- output ---- */
+
+/* The program's own output, as against what we make the model do. */
+static void
+feed_output(struct screen *s, const uint8_t *data, size_t len)
+{
+	modes_scan(s->fed, data, len);
+	feed(s, data, len);
+}
+
+/* Could lines that come now push all that is there off the screen? */
+static bool
+may_skip(const struct screen *s)
+{
+	int top, bottom;
+
+	return modes_ground(s->fed) && !modes_margins(s->fed, &top, &bottom);
+}
+
+/* Pass over what has no effect any more. */
+static void
+skip(struct screen *s)
+{
+	const uint8_t *data = s->ring.data + s->ring_done;
+	size_t waiting = s->ring.len - s->ring_done;
+	size_t n_lines = (size_t)s->rows * 2 + SCROLLBACK_ROWS + 2;
+	struct buf pen autobuf = BUF_INIT(MODEL_RING_BYTES);
+	struct skip k;
+
+	if (waiting < SKIP_MIN || !may_skip(s) ||
+	    !skip_find(data, waiting, n_lines, &k))
+		return;
+	feed_output(s, data, k.feed);
+	s->ring_done += k.feed;
+	if (!may_skip(s) || skip_carry(data + k.feed, k.cut - k.feed, &pen) < 0)
+		return;
+	feed_output(s, (const uint8_t *)"\r", 1);
+	feed_output(s, pen.data, pen.len);
+	s->ring_done += k.cut - k.feed;
+}
 
 /*
  * libvterm (0.1.4) forgets the beginning of a character that is cut by the
@@ -170,13 +215,16 @@ screen_settle(struct screen *s, size_t len)
 
 	if (waiting == 0)
 		return false;
+	if (waiting >= SKIP_MIN)
+		skip(s);
+	waiting = s->ring.len - s->ring_done;
 	data = s->ring.data + s->ring_done;
 	whole = waiting - utf8_torn(data, waiting);
 	take = whole;
 	if (whole > len)
 		take = len - utf8_torn(data, len);
 	if (take > 0)
-		feed(s, data, take);
+		feed_output(s, data, take);
 	s->ring_done += take;
 	if (take < whole)
 		return true;
@@ -190,6 +238,7 @@ screen_settle(struct screen *s, size_t len)
 void
 screen_flush(struct screen *s)
 {
+	skip(s);
 	while (screen_settle(s, SLICE))
 		;
 }
@@ -201,9 +250,15 @@ screen_write(struct screen *s, const uint8_t *data, size_t len)
 	if (buf_put(&s->ring, data, len) == 0)
 		return;
 	/* Full, or no memory: now is the time. */
+	skip(s);
+	buf_drop(&s->ring, s->ring_done);
+	s->ring_done = 0;
+	if (s->ring.len < MODEL_RING_BYTES / 2 &&
+	    buf_put(&s->ring, data, len) == 0)
+		return;
 	screen_flush(s);
 	if (buf_put(&s->ring, data, len) < 0)
-		feed(s, data, len);
+		feed_output(s, data, len);
 }
 
 void
@@ -360,7 +415,7 @@ paint_main(struct screen *s, struct buf *out)
 	struct cursor own = get_cursor(s), saved;
 	int r = put_rows(s, out);
 
-	if (r < 0 || !modes_ground(s->modes))
+	if (r < 0 || !modes_ground(s->fed))
 		return r;
 	saved = saved_cursor(s);
 	r = restore_model(s, &own, NULL);
@@ -380,7 +435,7 @@ paint_alternate(struct screen *s, struct buf *out)
 
 	if (r < 0)
 		return r;
-	if (modes_ground(s->modes)) {
+	if (modes_ground(s->fed)) {
 		saved = saved_cursor(s);
 		(void)vterm_state_set_termprop(s->state, VTERM_PROP_ALTSCREEN,
 		    &off);

@@ -10,7 +10,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 # The screen is a layer of its own in the top folder.
 SCREEN = {"screen", "modes", "modes_scan", "modes_state", "modes_text", "paint",
-          "scrollback"}
+          "scrollback", "skip"}
 
 # What a file of each layer may include besides its own. "." is the rest of
 # the top folder: main, server, client, session and so on.
