@@ -271,7 +271,7 @@ class Terminal:
 
     @property
     def text(self):
-        return "\n".join(self.lines).rstrip("\n")
+        return "\n".join(self.lines).rstrip("\n") + "\n"
 
     def wait(self, what, timeout=15):
         """Until text, or what a function of the terminal says, is there."""
