@@ -20,10 +20,6 @@
 #include "ckpt/pages.h"
 #include "ckpt/vdso.h"
 
-#ifndef PR_SET_MDWE /* linux/prctl.h of 6.3 */
-#define PR_SET_MDWE 65
-#endif
-
 #define TASK_TOP UINT64_C(0x7ffffffff000)
 #define LOWEST UINT64_C(0x10000) /* mmap_min_addr of every distribution */
 #define BATCH 128                /* calls of one batch */
@@ -428,24 +424,6 @@ set_numbers(struct ckpt *c, struct task *t, const Img__Mm *mm)
 	return val < 0 ? (int)val : 0;
 }
 
-static int
-set_settings(struct ckpt *c, struct task *t, const Img__Mm *mm)
-{
-	int64_t val = 0;
-	char path[64];
-
-	if (mm->thp_disable)
-		val = task_must(c, t, "forbidding huge pages", SYS_prctl,
-		    PR_SET_THP_DISABLE, 1, 0, 0, 0, 0);
-	if (val >= 0 && mm->mdwe != 0)
-		val = task_must(c, t, "forbidding writable code", SYS_prctl,
-		    PR_SET_MDWE, mm->mdwe, 0, 0, 0, 0);
-	if (val < 0 || mm->coredump_filter == 0)
-		return val < 0 ? (int)val : 0;
-	(void)snprintf(path, sizeof path, "/proc/%d/coredump_filter", t->pid);
-	return io_print(c->err, path, "0x%x", mm->coredump_filter - 1);
-}
-
 int
 mapping_finish(struct ckpt *c, struct task *t, const Img__Mm *mm)
 {
@@ -463,7 +441,5 @@ mapping_finish(struct ckpt *c, struct task *t, const Img__Mm *mm)
 		r = batch_flush(b);
 	for (size_t i = 0; r >= 0 && i < mm->n_vmas; i++)
 		r = lock_vma(c, t, mm->vmas[i]);
-	if (r >= 0)
-		r = set_numbers(c, t, mm);
-	return r < 0 ? r : set_settings(c, t, mm);
+	return r < 0 ? r : set_numbers(c, t, mm);
 }

@@ -25,10 +25,6 @@
 #include "base/procfs.h"
 #include "base/scope.h"
 
-#ifndef PR_GET_MDWE /* linux/prctl.h of 6.3 */
-#define PR_GET_MDWE 66
-#endif
-
 #define MAPS_MAX (256u << 20) /* bytes of a maps or smaps file */
 
 /* VmFlags of smaps and what they mean here (kernel: fs/proc/task_mmu.c). */
@@ -387,38 +383,22 @@ memory_check(struct ckpt *c, struct task *t)
 
 /* ---- collect ---- */
 
-/* What prctl(2) and core(5) let a program choose for its memory. */
+/* Do orphans below T become its children? */
 static int
-read_settings(struct ckpt *c, struct task *t)
+ask_subreaper(struct ckpt *c, struct task *t)
 {
-	autobuf struct buf b = BUF_INIT(64);
-	struct tracee_op ops[] = {
-		{ .nr = SYS_prctl, .args = { PR_GET_THP_DISABLE } },
-		{ .nr = SYS_prctl, .args = { PR_GET_MDWE } },
-		{ .nr = SYS_prctl, .args = { PR_GET_CHILD_SUBREAPER } },
-	};
 	int subreaper = 0;
-	raddr where;
-	char path[64];
-	int r;
+	raddr where = tracee_put(&t->area, &subreaper, sizeof subreaper);
+	int64_t val;
 
-	where = tracee_put(&t->area, &subreaper, sizeof subreaper);
-	ops[2].args[1] = where;
-	r = task_run(c, t, ops, N_ELEMENTS(ops));
-	if (r >= 0)
-		r = tracee_read(&t->area, where, &subreaper, sizeof subreaper,
-		    c->err);
-	if (r < 0)
-		return r;
-	t->mem->rec.thp_disable = ops[0].ret == 1;
-	if (ops[1].ret > 0) /* -EINVAL before 6.3 */
-		t->mem->rec.mdwe = (uint32_t)ops[1].ret;
+	val = task_must(c, t, "asking for its settings", SYS_prctl,
+	    PR_GET_CHILD_SUBREAPER, where, 0, 0, 0, 0);
+	if (val < 0)
+		return (int)val;
+	val = tracee_read(&t->area, where, &subreaper, sizeof subreaper,
+	    c->err);
 	t->subreaper = subreaper != 0;
-	(void)snprintf(path, sizeof path, "/proc/%d/coredump_filter", t->pid);
-	if (io_read_file(AT_FDCWD, path, &b) >= 0)
-		t->mem->rec.coredump_filter =
-		    (uint32_t)strtoul((char *)b.data, NULL, 16) + 1;
-	return 0;
+	return (int)val;
 }
 
 static int
@@ -450,7 +430,7 @@ read_numbers(struct ckpt *c, struct task *t)
 	if (brk < 0)
 		return (int)brk;
 	m->rec.brk = (uint64_t)brk;
-	r = read_settings(c, t);
+	r = ask_subreaper(c, t);
 	if (r < 0)
 		return r;
 	(void)snprintf(path, sizeof path, "/proc/%d/auxv", t->pid);

@@ -122,21 +122,56 @@ put_pages(struct writing *x, uint64_t start, const uint8_t *data, size_t n,
 	return 0;
 }
 
+/*
+ * Of LEN bytes that were read to ROOM, the free end of the chunk, keep the
+ * pages that hold something, which belong at START.
+ */
+static int
+keep_pages(struct writing *x, uint64_t start, uint8_t *room, size_t len,
+    bool keep_zero)
+{
+	size_t n = len / IMAGE_PAGE, i, k, kept = 0, fill;
+	uint64_t page;
+	int r;
+
+	for (i = 0; i < n; i = k) {
+		while (i < n && !keep_zero && is_zero(room + i * IMAGE_PAGE))
+			i++;
+		for (k = i; k < n && (keep_zero ||
+		     !is_zero(room + k * IMAGE_PAGE)); k++)
+			;
+		if (k == i)
+			break;
+		fill = (k - i) * IMAGE_PAGE;
+		if (i * IMAGE_PAGE != kept)
+			memmove(room + kept, room + i * IMAGE_PAGE, fill);
+		r = image_pages_fill(x->w, fill, &page, x->c->err);
+		if (r >= 0)
+			r = runs_add(x->runs, start + i * IMAGE_PAGE, k - i,
+			    page);
+		if (r < 0)
+			return r;
+		kept += fill;
+	}
+	return 0;
+}
+
 /* Store the pages [START, END) of the task, which hold something. */
 static int
 put_range(struct writing *x, uint64_t start, uint64_t end)
 {
-	uint8_t block[64 * IMAGE_PAGE];
 	bool keep_zero = x->v->kind == VMA_FILE;
-	size_t len;
+	uint8_t *room;
+	size_t len, max;
 	int r;
 
 	for (; start < end; start += len) {
-		len = end - start < sizeof block ? end - start : sizeof block;
-		r = io_pread(x->t->snap_mem, block, len, start);
+		room = image_pages_room(x->w, &max);
+		len = end - start < max ? end - start : max;
+		r = io_pread(x->t->snap_mem, room, len, start);
 		if (r < 0 && x->v->all && len > IMAGE_PAGE) {
 			len = IMAGE_PAGE;
-			r = io_pread(x->t->snap_mem, block, len, start);
+			r = io_pread(x->t->snap_mem, room, len, start);
 		}
 		if (r < 0 && x->v->all)
 			continue; /* beyond the end of a lost file */
@@ -144,7 +179,7 @@ put_range(struct writing *x, uint64_t start, uint64_t end)
 			return err_num(x->c->err, r == -ENODATA ? -ESRCH : r,
 			    "%s (pid %d): reading memory at %llx", x->t->comm,
 			    x->t->pid, (unsigned long long)start);
-		r = put_pages(x, start, block, len / IMAGE_PAGE, keep_zero);
+		r = keep_pages(x, start, room, len, keep_zero);
 		if (r < 0)
 			return r;
 	}

@@ -511,20 +511,14 @@ save_free(struct save *s)
 	(void)malloc_trim(0);
 }
 
+/* The standstill. */
 static int
-save_run(struct save *s)
+stop_and_learn(struct save *s)
 {
 	struct ckpt *c = &s->c;
-	uint64_t from;
+	uint64_t from = now_us();
 	int r;
 
-	r = save_next_generation(s->req.saved_dirfd, s->req.name,
-	    &s->generation, c->err);
-	if (r >= 0)
-		r = check_before(c);
-	if (r < 0)
-		return r;
-	from = now_us();
 	r = stop_tree(c);
 	if (r >= 0) {
 		sleep_confirm(c);
@@ -537,11 +531,35 @@ save_run(struct save *s)
 	if (r < 0)
 		return r;
 	s->n_tasks = (uint32_t)c->n_tasks;
-	if (s->req.sleeps != NULL)
-		sleep_keep(c, s->req.sleeps);
 	if (!s->stopped)
 		freeze_thaw(&c->frozen);
 	s->stopped_us = now_us() - from;
+	return 0;
+}
+
+static int
+save_run(struct save *s)
+{
+	struct ckpt *c = &s->c;
+	sigset_t chld, mask;
+	int r;
+
+	r = save_next_generation(s->req.saved_dirfd, s->req.name,
+	    &s->generation, c->err);
+	if (r >= 0)
+		r = check_before(c);
+	if (r < 0)
+		return r;
+	/* Every stop of a tracee sends one: not now. */
+	(void)sigemptyset(&chld);
+	(void)sigaddset(&chld, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &chld, &mask);
+	r = stop_and_learn(s);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (r < 0)
+		return r;
+	if (s->req.sleeps != NULL)
+		sleep_keep(c, s->req.sleeps);
 	return fork_writer(s);
 }
 
