@@ -26,9 +26,11 @@
 #include <unistd.h>
 
 #define READ_LEN 8192  /* longer than the line discipline's 4096 */
+#define LDISC_MAX 4095 /* N_TTY_BUF_SIZE - 1; kernel: n_tty.c */
 #define PIECE 512      /* bytes written at once */
 #define WAIT_TRIES 100 /* times 10 ms for room at the other end */
-#define STILL_MS 50    /* for a kernel thread to take up its work */
+#define MARK_MS 2000   /* for a kernel thread to take up its work */
+#define STILL_MS 100   /* the same, where it may say nothing */
 
 void
 tty_input_done(struct tty_input *in)
@@ -280,51 +282,77 @@ plain_mode(int master, const struct termios2 *t0, const struct marks *m)
 	return ioctl(master, TCSETS2, &t) < 0 ? -errno : 0;
 }
 
-/* In raw mode: until LEN bytes have arrived at the line discipline. */
+/* Until LEN bytes can be read, in raw mode, or in whole lines. */
 static void
 await_count(int slave, size_t len)
 {
-	for (int i = 0; i < WAIT_TRIES && (size_t)count(slave) < len; i++)
+	for (int i = 0; i < MARK_MS && (size_t)count(slave) < len; i++)
 		(void)poll(NULL, 0, i < 10 ? 0 : 1);
+}
+
+/*
+ * Write MARK and wait until packet mode tells that it has taken effect. The
+ * news of a START wake up those alone who wait for input (kernel:
+ * pty_start()), of which there may be some already.
+ */
+static int
+put_mark(int master, int slave, uint8_t mark, int timeout_ms)
+{
+	struct pollfd p = { .fd = master, .events = POLLIN | POLLPRI };
+	int on = 1, off = 0, r;
+
+	/* Forget what it has told so far. */
+	if (ioctl(master, TIOCPKT, &off) < 0 ||
+	    ioctl(master, TIOCPKT, &on) < 0)
+		return -errno;
+	r = write_all(master, slave, &mark, 1);
+	for (int ms = 0; r >= 0 && ms < timeout_ms; ms++) {
+		if (poll(&p, 1, timeout_ms) <= 0 || (p.revents & POLLPRI))
+			break;
+		(void)poll(NULL, 0, 1);
+	}
+	return r;
 }
 
 /*
  * Until the line discipline has dealt with all that was written. A kernel
  * thread brings it there, and must not find the old settings: it would echo,
- * and raise signals. So STOP and START are written, and packet mode tells
- * when they have taken effect (TIOCPKT, ioctl_tty(2)). A terminal that stands
- * still anyway tells nothing: then some time must do.
+ * and raise signals. So STOP and START are written, the other way round where
+ * the terminal stands still; packet mode tells when they have arrived. What
+ * tcflow(3) has stopped tells nothing: there, some time must do.
  */
 static int
 await_marks(int master, int slave, const struct marks *m)
 {
-	struct pollfd p = { .fd = master, .events = POLLPRI };
-	int on = 1, off = 0, r;
+	bool still = !is_ready(slave, POLLOUT);
+	int off = 0, r;
 
-	if (ioctl(master, TIOCPKT, &on) < 0)
-		return -errno;
-	r = write_all(master, slave, &m->stop, 1);
-	if (r >= 0 && poll(&p, 1, STILL_MS) > 0) {
-		/* Forget what it told. */
-		(void)ioctl(master, TIOCPKT, &off);
-		(void)ioctl(master, TIOCPKT, &on);
-		r = write_all(master, slave, &m->start, 1);
-		if (r >= 0)
-			(void)poll(&p, 1, STILL_MS);
-	}
+	r = put_mark(master, slave, still ? m->start : m->stop,
+	    still ? STILL_MS : MARK_MS);
+	if (r >= 0)
+		r = put_mark(master, slave, still ? m->stop : m->start,
+		    still ? STILL_MS : MARK_MS);
 	(void)ioctl(master, TIOCPKT, &off);
 	return r;
+}
+
+/* What L takes in the line discipline: its bytes and what ends it. */
+static size_t
+room_for(const struct tty_input *in, const struct tty_line *l)
+{
+	bool ended = l->len > 0 && in->data.data[l->off + l->len - 1] == '\n';
+
+	return l->len + (l->partial || ended ? 0 : 1);
 }
 
 static int
 put_line(int master, int slave, const struct tty_input *in,
     const struct tty_line *l, uint8_t eof)
 {
-	const uint8_t *data = in->data.data + l->off;
 	int r;
 
-	r = write_all(master, slave, data, l->len);
-	if (r >= 0 && !l->partial && (l->len == 0 || data[l->len - 1] != '\n'))
+	r = write_all(master, slave, in->data.data + l->off, l->len);
+	if (r >= 0 && !l->partial && room_for(in, l) > l->len)
 		r = write_all(master, slave, &eof, 1);
 	return r;
 }
@@ -347,28 +375,79 @@ put_raw(int master, int slave, const struct termios2 *t0,
 	if (r >= 0)
 		r = write_all(master, slave, in->data.data, len);
 	if (r >= 0)
-		await_count(slave, len);
+		await_count(slave, len < LDISC_MAX ? len : LDISC_MAX);
 	return r;
 }
 
+/*
+ * As many lines as the line discipline takes; *RET_DONE of them. The unread
+ * rest, beyond 4 KiB, would wait before it, to be looked at later.
+ */
 static int
 put_canonical(int master, int slave, const struct termios2 *t0,
-    const struct tty_input *in)
+    const struct tty_input *in, size_t *ret_done)
 {
 	struct marks m;
-	size_t i = 0;
+	size_t i = 0, n = 0, whole = 0;
 	int r;
 
 	r = find_marks(in, &m);
 	if (r >= 0 && is_pushed(in, &in->lines[0])) {
 		r = put_raw(master, slave, t0, in, in->lines[0].len);
+		n = whole = in->lines[0].len;
 		i = 1;
 	}
 	if (r >= 0)
 		r = plain_mode(master, t0, &m);
-	for (; r >= 0 && i < in->n; i++)
+	for (; r >= 0 && i < in->n; i++) {
+		n += room_for(in, &in->lines[i]);
+		if (n > LDISC_MAX || (in->lines[i].partial &&
+		    n + sizeof m.stop + sizeof m.start > LDISC_MAX))
+			break;
+		whole += in->lines[i].len;
 		r = put_line(master, slave, in, &in->lines[i], m.eof);
-	return r < 0 ? r : await_marks(master, slave, &m);
+	}
+	*ret_done = i;
+	if (r < 0 || n + sizeof m.stop + sizeof m.start <= LDISC_MAX)
+		return r < 0 ? r : await_marks(master, slave, &m);
+	await_count(slave, whole);
+	return 0;
+}
+
+/* Is C special in canonical mode with settings T? */
+static bool
+is_special(const struct termios2 *t, uint8_t c)
+{
+	for (size_t i = 0; i < sizeof t->c_cc; i++)
+		if (c != 0 && t->c_cc[i] == c && i != VMIN && i != VTIME)
+			return true;
+	return false;
+}
+
+/* What did not fit, from line I on, as it might be typed now. */
+static int
+put_rest(int master, int slave, const struct termios2 *t0,
+    const struct tty_input *in, size_t i)
+{
+	bool quote = (t0->c_lflag & IEXTEN) && t0->c_cc[VLNEXT] != 0;
+	int r = 0;
+
+	for (; r >= 0 && i < in->n; i++) {
+		const struct tty_line *l = &in->lines[i];
+		const uint8_t *data = in->data.data + l->off;
+
+		for (size_t k = 0; r >= 0 && k < l->len; k++) {
+			if (quote && is_special(t0, data[k]))
+				r = write_all(master, slave,
+				    &t0->c_cc[VLNEXT], 1);
+			if (r >= 0)
+				r = write_all(master, slave, &data[k], 1);
+		}
+		if (r >= 0 && !l->partial && room_for(in, l) > l->len &&
+		    t0->c_cc[VEOF] != 0)
+			r = write_all(master, slave, &t0->c_cc[VEOF], 1);
+	}
+	return r;
 }
 
 int
@@ -376,6 +455,7 @@ tty_put_input(int master, int slave, const struct tty_input *in,
     struct err *e)
 {
 	struct termios2 t0;
+	size_t done = in->n;
 	int old, was, r;
 
 	if (in->n == 0)
@@ -387,9 +467,11 @@ tty_put_input(int master, int slave, const struct tty_input *in,
 	r = was;
 	if (r >= 0)
 		r = in->raw ? put_raw(master, slave, &t0, in, in->data.len) :
-		    put_canonical(master, slave, &t0, in);
+		    put_canonical(master, slave, &t0, in, &done);
 	if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
 		r = -errno;
+	if (r >= 0)
+		r = put_rest(master, slave, &t0, in, done);
 	if (was > 0)
 		(void)packet_mode(master, 1);
 	wait_again(master, old);

@@ -50,7 +50,10 @@ int tty_input_add(struct tty_input *in, const void *data, size_t len,
 int tty_drain_input(int master, int slave, struct tty_input *in,
     struct err *e);
 
-/* Put it (back) in front of the slave's reader; read boundaries are kept. */
+/*
+ * Put it (back) in front of the slave's reader; read boundaries are kept. No
+ * output must be waiting for the master's reader.
+ */
 int tty_put_input(int master, int slave, const struct tty_input *in,
     struct err *e);
 

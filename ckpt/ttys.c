@@ -401,14 +401,8 @@ find_controlled(struct ckpt *c, struct ttys *ts)
 /* ---- save: what they hold ---- */
 
 static int
-take_input(struct ckpt *c, struct tty *t, int master, int slave)
+fill_input(struct ckpt *c, struct tty *t)
 {
-	int r, r2;
-
-	r = tty_drain_input(master, slave, &t->input, c->err);
-	r2 = tty_put_input(master, slave, &t->input, r < 0 ? NULL : c->err);
-	if (r < 0 || r2 < 0)
-		return r < 0 ? r : r2;
 	t->lines = calloc(t->input.n + 1, sizeof *t->lines);
 	t->line_ptrs = calloc(t->input.n + 1, sizeof *t->line_ptrs);
 	if (t->lines == NULL || t->line_ptrs == NULL)
@@ -427,16 +421,27 @@ take_input(struct ckpt *c, struct tty *t, int master, int slave)
 	return 0;
 }
 
+/*
+ * Unread output and input: taken and put back, whatever fails between. The
+ * server has read the session's own output before.
+ */
 static int
-take_output(struct ckpt *c, struct tty *t, int master, int slave)
+take_queues(struct ckpt *c, struct tty *t, int master, int slave)
 {
-	int r, r2;
+	struct err *e = c->err;
+	int r = 0, r2;
 
-	r = tty_drain_output(master, slave, &t->output, c->err);
-	r2 = tty_put_output(master, slave, &t->output, r < 0 ? NULL : c->err);
+	if (!t->rec.session)
+		r = tty_drain_output(master, slave, &t->output, e);
+	if (r >= 0)
+		r = tty_drain_input(master, slave, &t->input, e);
+	r2 = tty_put_input(master, slave, &t->input, r < 0 ? NULL : e);
+	r = r < 0 ? r : r2;
+	r2 = tty_put_output(master, slave, &t->output, r < 0 ? NULL : e);
+	r = r < 0 ? r : r2;
 	t->rec.output.data = t->output.data;
 	t->rec.output.len = t->output.len;
-	return r < 0 ? r : r2;
+	return r < 0 ? r : fill_input(c, t);
 }
 
 /* Settings, as the master tells them. */
@@ -477,7 +482,7 @@ static int
 take_data(struct ckpt *c, struct tty *t, int master)
 {
 	autoclose int slave = -1;
-	int on = 0, r;
+	int on = 0;
 
 	if (t->slave_file == NULL && !is_hung_up(master)) {
 		t->rec.fresh = true; /* opening it would be seen */
@@ -493,11 +498,7 @@ take_data(struct ckpt *c, struct tty *t, int master)
 		return err_sys(c->err, "opening /dev/pts/%u", t->index);
 	if (ioctl(slave, TIOCGEXCL, &on) == 0)
 		t->rec.exclusive = on != 0;
-	r = take_input(c, t, master, slave);
-	/* The server has read the session's own before. */
-	if (r >= 0 && !t->rec.session)
-		r = take_output(c, t, master, slave);
-	return r;
+	return take_queues(c, t, master, slave);
 }
 
 static int
