@@ -53,6 +53,7 @@ enum {
  * call returns 0 we are that child and no tracer took us over, so we exit.
  * The mark is read before the call, because a child may share the memory.
  */
+/* clang-format off */
 __asm__("	.pushsection .rodata\n"
 	"	.balign 16\n"
 	"	.set HOME, blob_end\n"
@@ -117,6 +118,7 @@ __asm__("	.pushsection .rodata\n"
 	"	.balign 8, 0x90\n"
 	"blob_end:\n"
 	"	.popsection\n");
+/* clang-format on */
 
 extern const uint8_t blob_loop[], blob_once[], blob_rung[], blob_end[];
 

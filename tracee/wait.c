@@ -118,6 +118,8 @@ wait_next(struct tracee *t, uint64_t deadline_ns, struct stop *ret_stop)
 	unsigned n = 0;
 
 	t->stopped = false;
+	if (t->tid <= 0)
+		return -ESRCH;
 	for (;; now = wait_now_ns(), n++) {
 		si.si_pid = 0;
 		if (waitid(P_PID, (id_t)t->tid, &si,
