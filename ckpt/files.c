@@ -351,12 +351,10 @@ files_check(struct ckpt *c, struct task *t)
 /* ---- save ---- */
 
 static bool
-is_same(const struct file *a, const struct file *b)
+looks_like(const struct file *a, const struct file *b)
 {
 	return a->st.st_ino == b->st.st_ino && a->st.st_dev == b->st.st_dev &&
-	    a->rec.pos == b->rec.pos && a->rec.flags == b->rec.flags &&
-	    syscall(SYS_kcmp, a->task->pid, b->task->pid, KCMP_FILE, a->fd,
-	    b->fd) == 0;
+	    a->rec.pos == b->rec.pos && a->rec.flags == b->rec.flags;
 }
 
 static struct file **
@@ -367,34 +365,61 @@ bucket(struct files *fs, const struct file *f)
 	return &fs->buckets[(h ^ (h >> 8)) % N_ELEMENTS(fs->buckets)];
 }
 
-/* The description of F if it is known; else F itself becomes known. */
 static int
-intern(struct ckpt *c, struct file *f, struct file **ret_f)
+append(struct ckpt *c, struct file *f)
 {
 	struct files *fs = c->files;
-	struct file **b = bucket(fs, f);
 
-	for (struct file *o = *b; o != NULL; o = o->next)
-		if (is_same(o, f)) {
-			*ret_f = o;
-			file_free(f);
-			return 0;
-		}
 	if (fs->n == fs->cap) {
 		size_t cap = fs->cap == 0 ? 64 : fs->cap * 2;
 		void *p = reallocarray(fs->v, cap, sizeof *fs->v);
 
-		if (p == NULL) {
-			file_free(f);
+		if (p == NULL)
 			return err_set(c->err, -ENOMEM, "out of memory");
-		}
 		fs->v = p;
 		fs->cap = cap;
 	}
 	fs->v[fs->n++] = f;
 	f->id = fs->n;
-	f->next = *b;
-	*b = f;
+	return 0;
+}
+
+/*
+ * The description of F if it is known; else F itself becomes known. Those
+ * that look alike form a tree in the order that kcmp(2) gives, which is by
+ * chance as far as we are concerned: its depth is that of the logarithm.
+ */
+static int
+intern(struct ckpt *c, struct file *f, struct file **ret_f)
+{
+	struct file **at = bucket(c->files, f);
+	int r;
+
+	while (*at != NULL && !looks_like(*at, f))
+		at = &(*at)->next;
+	while (*at != NULL) {
+		long order = syscall(SYS_kcmp, f->task->pid, (*at)->task->pid,
+		    KCMP_FILE, f->fd, (*at)->fd);
+
+		if (order < 0) {
+			r = err_sys(c->err, "comparing descriptors of %s "
+			    "(pid %d)", f->task->comm, f->task->pid);
+			file_free(f);
+			return r;
+		}
+		if (order == 0) {
+			*ret_f = *at;
+			file_free(f);
+			return 0;
+		}
+		at = order == 1 ? &(*at)->less : &(*at)->more;
+	}
+	r = append(c, f);
+	if (r < 0) {
+		file_free(f);
+		return r;
+	}
+	*at = f;
 	*ret_f = f;
 	return 0;
 }

@@ -32,7 +32,8 @@ struct file {
 	char *info;        /* /proc/PID/fdinfo/N; owned */
 	struct stat st;
 	Img__File rec;
-	struct file *next; /* in its bucket */
+	struct file *next; /* in its bucket: the first of other looks */
+	struct file *less, *more; /* of the same looks, in kcmp(2)'s order */
 	/* Revival. */
 	Img__File *loaded; /* owned */
 	int relay[2];      /* of late ones: inherited; -1 */
