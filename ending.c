@@ -16,7 +16,7 @@
 #include "pty.h"
 #include "server.h"
 
-#define LOOK_MS 50 /* between looks whether they are gone */
+#define LOOK_MS 20 /* between looks whether they are gone */
 
 static const int signals[] = { SIGHUP, SIGTERM, SIGKILL };
 

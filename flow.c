@@ -14,23 +14,44 @@
 #include "terminal.h"
 
 #define OUTPUT_MAX 65536   /* bytes in one read */
+#define BATCH_MIN 2048     /* a read that promises more */
 #define READS_MAX 16       /* reads before the loop turns again */
 #define SETTLE_BYTES 16384 /* modelled at once in slack time */
 #define RETRY_MS 200
 
 /* ---- output ---- */
 
-/* One read and what becomes of it. Bytes read; 0: none now; -EIO: no slave. */
+/*
+ * A pty gives at most 4095 bytes in a read. While it gives much, more is
+ * read before it is passed on in one piece; a keystroke's echo goes at once.
+ * Bytes; 0: none now; -EIO: nobody has the slave open.
+ */
+static ssize_t
+read_batch(int master, uint8_t *data, size_t len)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	do {
+		n = read(master, data + done, len - done);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	} while (n >= BATCH_MIN && len - done >= BATCH_MIN);
+	if (done > 0)
+		return (ssize_t)done;
+	return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -EIO;
+}
+
+/* One batch and what becomes of it: as read_batch(). */
 static ssize_t
 take_output(struct server *s, uint8_t *data, size_t len)
 {
 	struct terminal *t;
-	ssize_t n = read(s->master, data, len);
+	ssize_t n = read_batch(s->master, data, len);
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -EIO;
-	if (n == 0)
-		return -EIO;
+	if (n <= 0)
+		return n;
 	screen_write(s->screen, data, (size_t)n);
 	LIST_FOREACH(t, &s->terminals, link)
 	terminal_output(t, data, (size_t)n);

@@ -312,7 +312,9 @@ modes_csi(struct modes *m, char final)
 	size_t i;
 
 	m->where = GROUND;
-	/* By far the most frequent, and not ours: SGR, cursor, erase. */
+	/* By far the most frequent, and not ours: SGR without prefix. */
+	if (final == 'm' && (m->n_seq == 0 || m->seq[0] != '>'))
+		return;
 	if (m->n_seq > SEQ_MAX || !parse(m->seq, m->n_seq, &p))
 		return;
 	for (i = 0; i < N_ELEMENTS(csi_table); i++)

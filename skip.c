@@ -31,7 +31,9 @@ sequence(const uint8_t *p, size_t len, uint8_t *ret_final)
 	for (i = 2; i < len; i++) {
 		if ((p[i] >= '0' && p[i] <= '9') || p[i] == ';' || p[i] == ':')
 			continue;
-		if (p[i] >= 0x40 && p[i] < 0x7f &&
+		if (p[i] == 'm')
+			*ret_final = 'm';
+		else if (p[i] >= 0x40 && p[i] < 0x7f &&
 		    strchr(WITHIN_LINE, p[i]) != NULL)
 			*ret_final = p[i];
 		return i + 1;

@@ -20,7 +20,8 @@
 
 #define READ_MAX 16384
 #define LOOK_NS 1000000u /* how long a client counts as running */
-#define KEY_PART_MS 25   /* for the rest of a long form of the key */
+#define ESCAPE_MS 25     /* an ESC alone is soon a key of its own */
+#define KEY_PART_MS 500  /* for the rest of what begins like a long key */
 #define WAITS_MAX 10     /* frames, for the end of a sequence */
 
 static uint64_t
@@ -282,20 +283,21 @@ terminal_resize(struct terminal *t, const struct pty_size *size)
 
 /* ---- reading ---- */
 
+/* What keys_filter() says. False: the terminal is detached and freed. */
 static bool
 verdict(struct terminal *t, enum keys_verdict v)
 {
-	const struct timeval part = { .tv_usec = KEY_PART_MS * 1000 };
-	const struct timeval wait = { .tv_sec = DETACH_WAIT_MS / 1000,
-		.tv_usec = DETACH_WAIT_MS % 1000 * 1000 };
+	size_t held = t->keys.n_held;
+	unsigned ms = held == 0 ? DETACH_WAIT_MS :
+	    held == 1           ? ESCAPE_MS :
+				  KEY_PART_MS;
 
-	if (v == KEYS_DETACH ||
-	    (v == KEYS_WAIT && DETACH_WAIT_MS == 0 && t->keys.n_held == 0)) {
+	if (v == KEYS_DETACH || (v == KEYS_WAIT && ms == 0)) {
 		control_detached(t->peer, t);
 		return false;
 	}
 	if (v == KEYS_WAIT)
-		(void)event_add(t->ev_key, t->keys.n_held > 0 ? &part : &wait);
+		server_timer(t->ev_key, ms);
 	else
 		(void)event_del(t->ev_key);
 	return true;
