@@ -5,6 +5,7 @@ Each program runs once; its items read their verdicts from its TAP output.
 
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -27,7 +28,10 @@ class Program(pytest.File):
     def collect(self):
         names = dict.fromkeys(TEST.findall(self.path.read_text()))
         for name in names:
-            yield Claim.from_parent(self, name=name)
+            claim = Claim.from_parent(self, name=name)
+            # One worker runs the program, not each of them.
+            claim.add_marker(pytest.mark.xdist_group(self.path.stem))
+            yield claim
 
     def run(self):
         if self.verdicts is not None:
@@ -36,16 +40,21 @@ class Program(pytest.File):
         if not binary.exists():
             raise Refuted(127, f"{binary} is not built: make units")
         env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
-        p = subprocess.run(
+        p = subprocess.Popen(
             [str(binary)],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120 * harness.PATIENCE,
             cwd=harness.ROOT,
+            start_new_session=True,
         )
-        self.output = p.stdout.decode(errors="replace")
+        try:
+            out, _ = p.communicate(timeout=60 * harness.PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            out, _ = p.communicate()
+        self.output = out.decode(errors="replace")
         self.status = p.returncode
         self.verdicts = {
             m[2]: (m[1], m[3]) for m in VERDICT.finditer(self.output)

@@ -1536,6 +1536,7 @@ an_ordinary_user_can_do_all_this(void **state)
 		if (setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID) < 0 ||
 		    setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID) < 0)
 			_exit(125);
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)dup2(2, 1);
 		(void)setenv("CMOCKA_MESSAGE_OUTPUT", "STDOUT", 1);
 		(void)execl("/proc/self/exe", "test_tracee", (char *)NULL);
