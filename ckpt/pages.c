@@ -19,6 +19,7 @@
 
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/memory.h"
 #include "ckpt/objects.h"
@@ -273,10 +274,17 @@ write_vma(struct writing *x)
 static const struct vma *
 vma_at(const struct memory *m, uint64_t addr)
 {
-	for (size_t i = 0; i < m->n_vmas; i++)
-		if (addr >= m->vmas[i].start && addr < m->vmas[i].end)
-			return &m->vmas[i];
-	return NULL;
+	size_t lo = 0, hi = m->n_vmas, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (m->vmas[mid].end <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < m->n_vmas && m->vmas[lo].start <= addr ? &m->vmas[lo] :
+	    NULL;
 }
 
 /*
@@ -357,6 +365,26 @@ put_mm(struct ckpt *c, struct image_writer *w, struct task *t,
 	return image_put(w, IMG_MM, (uint64_t)t->vpid, &m->rec.base, c->err);
 }
 
+/*
+ * A process that was killed meanwhile, by the kernel in want of memory for
+ * one, loses its pages before anything else shows it: PAGEMAP_SCAN then finds
+ * none. While it stands in its stop nobody has killed it.
+ */
+static int
+check_alive(struct ckpt *c, const struct task *t)
+{
+	struct procfs_stat st;
+	uint64_t bits;
+
+	if (procfs_stat(t->snapshot != 0 ? t->snapshot : t->pid, &st) >= 0 &&
+	    st.state == 't' &&
+	    io_pread(t->snap_pagemap, &bits, sizeof bits, 0) >= 0)
+		return 0;
+	return err_set(c->err, -ESRCH, "%s (pid %d): its %s was killed while "
+	    "it was being written: save again", t->comm, t->pid,
+	    t->snapshot != 0 ? "snapshot" : "process");
+}
+
 static int
 write_task(struct ckpt *c, struct image_writer *w, struct task *t)
 {
@@ -369,6 +397,8 @@ write_task(struct ckpt *c, struct image_writer *w, struct task *t)
 		x.v = &t->mem->vmas[i];
 		r = write_vma(&x);
 	}
+	if (r >= 0)
+		r = check_alive(c, t);
 	if (r >= 0)
 		r = put_mm(c, w, t, &rs);
 	free(rs.v);
@@ -392,6 +422,8 @@ write_shm(struct ckpt *c, struct image_writer *w, const struct shm *s,
 	for (size_t i = 0; runp != NULL && i < rs.n; i++)
 		runp[i] = &rs.v[i];
 	m.len = s->len;
+	m.dev = s->dev;
+	m.ino = s->ino;
 	m.n_pages = rs.n;
 	m.pages = runp;
 	if (r >= 0)

@@ -27,6 +27,7 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
+#include "base/temp.h"
 #include "ckpt/files.h"
 #include "ckpt/memory.h"
 #include "ckpt/pages.h"
@@ -422,13 +423,28 @@ write_image(struct save *s, uint64_t *ret_len)
 	return image_commit(w, ret_len, c->err);
 }
 
+/* What the server catches would be told to it, of whom it was not meant. */
 static void
-writer_main(struct save *s, int report)
+drop_handlers(void)
+{
+	struct sigaction sa;
+
+	for (int sig = 1; sig < _NSIG; sig++)
+		if (sigaction(sig, NULL, &sa) == 0 &&
+		    sa.sa_handler != SIG_IGN && sa.sa_handler != SIG_DFL)
+			(void)signal(sig, SIG_DFL);
+}
+
+static void
+writer_main(struct save *s, int report, pid_t server)
 {
 	struct verdict v = { .generation = s->generation };
 	sigset_t none;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != server) /* killed before, and the tree runs */
+		_exit(1);
+	drop_handlers();
 	(void)signal(SIGXFSZ, SIG_IGN); /* then RLIMIT_FSIZE is an error */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -443,6 +459,7 @@ writer_main(struct save *s, int report)
 static int
 fork_writer(struct save *s)
 {
+	pid_t server = getpid();
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -455,7 +472,7 @@ fork_writer(struct save *s)
 		return err_sys(&s->err, "starting the writer");
 	}
 	if (s->writer == 0)
-		writer_main(s, fds[1]);
+		writer_main(s, fds[1], server);
 	(void)close(fds[1]);
 	s->report = fds[0];
 	return 0;
@@ -617,6 +634,17 @@ reap_writer(struct save *s)
 	s->writer = 0;
 }
 
+/* Remove what a writer that was killed has left behind. */
+static void
+sweep(const struct save *s)
+{
+	autoclose int dirfd = -1;
+
+	if (store_open(s->req.saved_dirfd, s->req.name, false, &dirfd,
+		NULL) >= 0)
+		(void)temp_sweep(dirfd);
+}
+
 /*
  * Wait for what has ended of the tree, threads too: a dead thread that was
  * traced is reaped by its tracer alone, and its leader not before it.
@@ -661,10 +689,11 @@ save_finish(struct save *s, struct save_report *ret_report, struct err *e)
 
 	r = io_read(s->report, &v, sizeof v);
 	reap_writer(s);
-	if (r < 0)
+	if (r < 0) {
+		sweep(s);
 		r = err_set(e, -EIO, "the writer of the image was killed: "
 		    "nothing was saved");
-	else if (v.result < 0) {
+	} else if (v.result < 0) {
 		*e = v.err;
 		r = v.result;
 	} else {
@@ -688,6 +717,7 @@ save_abort(struct save *s)
 	if (s->writer > 0)
 		(void)kill(s->writer, SIGKILL);
 	reap_writer(s);
+	sweep(s);
 	save_free(s);
 }
 
