@@ -40,7 +40,7 @@ struct content {
 struct contents {
 	struct content *v; /* id = index + 1 */
 	size_t n, cap;
-	uint64_t bytes;    /* save: of those that count against the bound */
+	uint64_t bytes; /* save: of those that count against the bound */
 };
 
 static struct contents *
@@ -106,8 +106,8 @@ content_is_volatile(const char *path)
 	for (size_t i = 0; i < N_ELEMENTS(places); i++)
 		if (strncmp(path, places[i], strlen(places[i])) == 0)
 			return true;
-	return statfs(path, &fs) == 0 && (fs.f_type == TMPFS_MAGIC ||
-	    fs.f_type == RAMFS_MAGIC);
+	return statfs(path, &fs) == 0 &&
+	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 /* ---- save ---- */
@@ -148,14 +148,18 @@ content_keep(struct ckpt *c, struct file *f)
 		return 0;
 	}
 	if (!f->m->deleted && cs->bytes + f->m->size > KEEP_FILES_BYTES) {
-		note(c, f->task, "%s is too large to be kept in the image: "
-		    "revival needs it as it is now", f->link);
+		note(c, f->task,
+		    "%s is too large to be kept in the image: "
+		    "revival needs it as it is now",
+		    f->link);
 		return 0;
 	}
 	fd = file_reopen(f, O_RDONLY | O_NONBLOCK);
 	if (fd < 0) {
-		note(c, f->task, "%s cannot be read, so it is not kept in "
-		    "the image", f->link);
+		note(c, f->task,
+		    "%s cannot be read, so it is not kept in "
+		    "the image",
+		    f->link);
 		return 0;
 	}
 	n = content_new(c);
@@ -343,8 +347,9 @@ is_torn(const struct content *n)
 		return false;
 	if (fstat(n->fd, &st) < 0 || (uint64_t)st.st_size < n->rec.size)
 		return true;
-	return !n->grows && st.st_mtim.tv_sec * 1000000000LL +
-	    st.st_mtim.tv_nsec != n->rec.mtime_ns;
+	return !n->grows &&
+	    st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec !=
+	    n->rec.mtime_ns;
 }
 
 static int
@@ -446,7 +451,8 @@ content_make_parents(const char *path)
 	if (!content_is_volatile(path) || strlen(path) >= sizeof dir)
 		return;
 	(void)strcpy(dir, path);
-	for (char *p = strchr(dir + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+	for (char *p = strchr(dir + 1, '/'); p != NULL;
+	     p = strchr(p + 1, '/')) {
 		*p = '\0';
 		(void)mkdir(dir, 0700);
 		*p = '/';
@@ -480,8 +486,8 @@ fill(struct ckpt *c, struct image_pages *pages, const Img__Content *m, int fd)
 			    c->err);
 			if (r < 0)
 				return r;
-			r = io_pwrite(fd, data, n * IMAGE_PAGE, run->start +
-			    done * IMAGE_PAGE);
+			r = io_pwrite(fd, data, n * IMAGE_PAGE,
+			    run->start + done * IMAGE_PAGE);
 			done += n;
 		}
 	}
@@ -523,10 +529,11 @@ set_aside(struct ckpt *c, const char *path)
 	for (int turn = 0; turn < 100; turn++) {
 		aside_name(path, turn, name, sizeof name);
 		if (renameat2(AT_FDCWD, path, AT_FDCWD, name,
-		    RENAME_NOREPLACE) == 0) {
-			note(c, NULL, "%s had changed since the save: it is "
-			    "now %s, and the saved one is in its place", path,
-			    name);
+			RENAME_NOREPLACE) == 0) {
+			note(c, NULL,
+			    "%s had changed since the save: it is "
+			    "now %s, and the saved one is in its place",
+			    path, name);
 			return 0;
 		}
 		if (errno == ENOENT)
@@ -581,10 +588,8 @@ make_deleted(struct ckpt *c, struct image_pages *pages, struct content *n)
 	(void)snprintf(name, sizeof name, "%s", path);
 	n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (n->fd < 0 && errno == EEXIST) {
-		(void)snprintf(name, sizeof name, "%s.sess-%d", path,
-		    getpid());
-		n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-		    0600);
+		(void)snprintf(name, sizeof name, "%s.sess-%d", path, getpid());
+		n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	}
 	if (n->fd >= 0)
 		(void)unlink(name);
@@ -634,6 +639,5 @@ content_open(struct ckpt *c, uint64_t id, int flags, int *ret_fd)
 		    "the image lacks the content of a deleted file");
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", n->fd);
 	*ret_fd = open(path, flags & ~O_NOFOLLOW);
-	return *ret_fd < 0 ? err_sys(c->err, "opening %s", n->loaded->path) :
-	    0;
+	return *ret_fd < 0 ? err_sys(c->err, "opening %s", n->loaded->path) : 0;
 }

@@ -58,9 +58,10 @@ proc_match(const struct file *f)
 		return false;
 	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", f->task->pid,
 	    f->fd);
-	return statfs(path, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC ||
-	    fs.f_type == SYSFS_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC ||
-	    fs.f_type == CGROUP2_SUPER_MAGIC);
+	return statfs(path, &fs) == 0 &&
+	    (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
+		fs.f_type == CGROUP_SUPER_MAGIC ||
+		fs.f_type == CGROUP2_SUPER_MAGIC);
 }
 
 static int
@@ -81,18 +82,23 @@ static int
 device_open(struct ckpt *c, struct file *f, int *ret_fd)
 {
 	static const char *const names[] = { [3] = "/dev/null",
-		[5] = "/dev/zero", [7] = "/dev/full", [8] = "/dev/random",
+		[5] = "/dev/zero",
+		[7] = "/dev/full",
+		[8] = "/dev/random",
 		[9] = "/dev/urandom" };
 	struct stat st;
 
 	if (!is_mem_device(f->m->rdev))
-		return err_set(c->err, -EBADMSG, "the image has %s as a "
-		    "device without a state, which it is not", f->m->path);
+		return err_set(c->err, -EBADMSG,
+		    "the image has %s as a "
+		    "device without a state, which it is not",
+		    f->m->path);
 	if (stat(f->m->path, &st) == 0 && st.st_rdev == f->m->rdev)
 		return open_at_path(c, f, ret_fd);
 	*ret_fd = open(names[minor(f->m->rdev)], file_open_flags(f));
-	return *ret_fd < 0 ? err_sys(c->err, "opening %s",
-	    names[minor(f->m->rdev)]) : 0;
+	return *ret_fd < 0 ?
+	    err_sys(c->err, "opening %s", names[minor(f->m->rdev)]) :
+	    0;
 }
 
 static bool
@@ -116,8 +122,7 @@ ctty_instead(struct ckpt *c, struct file *f, int num)
 static pid_t
 proc_pid(const char *path)
 {
-	if (strncmp(path, "/proc/", 6) != 0 ||
-	    !isdigit((unsigned char)path[6]))
+	if (strncmp(path, "/proc/", 6) != 0 || !isdigit((unsigned char)path[6]))
 		return 0;
 	return (pid_t)strtol(path + 6, NULL, 10);
 }
@@ -145,8 +150,10 @@ proc_check(struct ckpt *c, struct file *f)
 
 	if (vpid == 0 || in_tree(c, vpid))
 		return 0;
-	return obstacle(c, f->task, "descriptor %d is %s, of a process "
-	    "outside the session: close it", f->fd, f->link);
+	return obstacle(c, f->task,
+	    "descriptor %d is %s, of a process "
+	    "outside the session: close it",
+	    f->fd, f->link);
 }
 
 static bool

@@ -32,14 +32,14 @@
 
 /* The first that matches is it. */
 const struct file_kind *const file_kinds[] = {
-	&kind_path,    /* O_PATH: whatever it is, nothing but its name */
-	&kind_slave,   /* before devices: it is one */
+	&kind_path,  /* O_PATH: whatever it is, nothing but its name */
+	&kind_slave, /* before devices: it is one */
 	&kind_master,
 	&kind_ctty,
 	&kind_device,
 	&kind_pipe,
 	&kind_fifo,
-	&kind_proc,    /* before files and directories: they look like them */
+	&kind_proc, /* before files and directories: they look like them */
 	&kind_dir,
 	&kind_regular,
 	&kind_unix,
@@ -249,8 +249,8 @@ void
 file_describe(const struct file *f, char *ret_text, size_t cap)
 {
 	for (size_t i = 0; i < N_ELEMENTS(others); i++)
-		if (strncmp(f->link, others[i].link,
-		    strlen(others[i].link)) == 0) {
+		if (strncmp(f->link, others[i].link, strlen(others[i].link)) ==
+		    0) {
 			(void)snprintf(ret_text, cap, "%s", others[i].what);
 			return;
 		}
@@ -303,8 +303,10 @@ check_descriptor(struct ckpt *c, struct task *t, struct file *f)
 
 	if (f->kind == NULL) {
 		file_describe(f, what, sizeof what);
-		r = obstacle(c, t, "descriptor %d is %s, which cannot be "
-		    "saved yet: close it or end the program", f->fd, what);
+		r = obstacle(c, t,
+		    "descriptor %d is %s, which cannot be "
+		    "saved yet: close it or end the program",
+		    f->fd, what);
 	} else if (f->kind->check != NULL) {
 		r = f->kind->check(c, f);
 	}
@@ -323,9 +325,11 @@ check_table(struct ckpt *c, struct task *t)
 
 		if (o->state != TASK_ZOMBIE &&
 		    syscall(SYS_kcmp, t->pid, o->pid, KCMP_FILES, 0, 0) == 0)
-			return obstacle(c, t, "it shares its descriptor table "
+			return obstacle(c, t,
+			    "it shares its descriptor table "
 			    "with %s (pid %d), which cannot be saved yet: end "
-			    "one of them", o->comm, o->pid);
+			    "one of them",
+			    o->comm, o->pid);
 	}
 	return 0;
 }
@@ -339,12 +343,15 @@ files_check(struct ckpt *c, struct task *t)
 	if (r == -ESRCH || r == -ENOENT)
 		return 0;
 	if (r == -EACCES || r == -EPERM)
-		return obstacle(c, t, "its descriptors cannot be read: it "
+		return obstacle(c, t,
+		    "its descriptors cannot be read: it "
 		    "belongs to somebody else or protects itself; end it "
 		    "before the save");
 	if (r < 0)
-		return err_num(c->err, r, "%s (pid %d): reading its "
-		    "descriptors", t->comm, t->pid);
+		return err_num(c->err, r,
+		    "%s (pid %d): reading its "
+		    "descriptors",
+		    t->comm, t->pid);
 	return check_table(c, t);
 }
 
@@ -402,8 +409,10 @@ intern(struct ckpt *c, struct file *f, struct file **ret_f)
 		    KCMP_FILE, f->fd, (*at)->fd);
 
 		if (order < 0) {
-			r = err_sys(c->err, "comparing descriptors of %s "
-			    "(pid %d)", f->task->comm, f->task->pid);
+			r = err_sys(c->err,
+			    "comparing descriptors of %s "
+			    "(pid %d)",
+			    f->task->comm, f->task->pid);
 			file_free(f);
 			return r;
 		}
@@ -437,13 +446,15 @@ save_descriptor(struct ckpt *c, struct task *t, struct file *f)
 
 		file_describe(f, what, sizeof what);
 		file_free(f);
-		return obstacle(c, t, "descriptor %d is %s, which cannot be "
-		    "saved yet: close it or end the program", fd, what);
+		return obstacle(c, t,
+		    "descriptor %d is %s, which cannot be "
+		    "saved yet: close it or end the program",
+		    fd, what);
 	}
 	/* Of a slave opened by TIOCGPTPEER fdinfo tells how it was opened. */
 	if (cloexec && S_ISCHR(f->st.st_mode))
 		cloexec = task_call(c, t, SYS_fcntl, (uint64_t)fd, F_GETFD, 0,
-		    0, 0, 0) != 0;
+			      0, 0, 0) != 0;
 	r = locks_save_posix(c, f, tab);
 	if (r < 0) {
 		file_free(f);
@@ -470,8 +481,10 @@ ask_owners(struct ckpt *c, struct task *t, size_t first, size_t n)
 	int r;
 
 	if (at == 0)
-		return err_set(c->err, -EFAULT, "%s (pid %d): no room for "
-		    "questions", t->comm, t->pid);
+		return err_set(c->err, -EFAULT,
+		    "%s (pid %d): no room for "
+		    "questions",
+		    t->comm, t->pid);
 	for (size_t i = 0; i < n; i++) {
 		ops[2 * i] = (struct tracee_op){ .nr = SYS_fcntl,
 			.args = { (uint64_t)v[i]->fd, F_GETOWN_EX,
@@ -511,8 +524,10 @@ files_save(struct ckpt *c, struct task *t)
 		return err_num(c->err, r, "recording descriptors");
 	r = for_each_fd(c, t, save_descriptor);
 	if (r < 0)
-		return err_num(c->err, r, "%s (pid %d): reading its "
-		    "descriptors", t->comm, t->pid);
+		return err_num(c->err, r,
+		    "%s (pid %d): reading its "
+		    "descriptors",
+		    t->comm, t->pid);
 	r = check_table(c, t);
 	for (size_t i = first; r >= 0 && i < fs->n; i += ASK)
 		r = ask_owners(c, t, i, fs->n - i < ASK ? fs->n - i : ASK);
@@ -539,8 +554,7 @@ files_save_tree(struct ckpt *c)
 	if (r >= 0)
 		r = contents_take(c);
 	for (size_t i = 0; r >= 0 && i < fs->n; i++)
-		r = record_put(c, IMG_FILE, fs->v[i]->id,
-		    &fs->v[i]->rec.base);
+		r = record_put(c, IMG_FILE, fs->v[i]->id, &fs->v[i]->rec.base);
 	return r < 0 ? r : fd_tables_put(c);
 }
 

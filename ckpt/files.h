@@ -32,7 +32,7 @@ struct file {
 	char *info;        /* /proc/PID/fdinfo/N; owned */
 	struct stat st;
 	Img__File rec;
-	struct file *next; /* in its bucket: the first of other looks */
+	struct file *next;        /* in its bucket: the first of other looks */
 	struct file *less, *more; /* of the same looks, in kcmp(2)'s order */
 	/* Revival. */
 	Img__File *loaded; /* owned */
@@ -81,17 +81,17 @@ struct file_kind {
 	int (*instead)(struct ckpt *c, struct file *f, int num);
 };
 
-extern const struct file_kind kind_path;    /* regular.c */
+extern const struct file_kind kind_path; /* regular.c */
 extern const struct file_kind kind_regular;
 extern const struct file_kind kind_dir;
-extern const struct file_kind kind_proc;    /* device.c */
+extern const struct file_kind kind_proc; /* device.c */
 extern const struct file_kind kind_ctty;
 extern const struct file_kind kind_device;
-extern const struct file_kind kind_pipe;    /* pipes.c */
+extern const struct file_kind kind_pipe; /* pipes.c */
 extern const struct file_kind kind_fifo;
-extern const struct file_kind kind_slave;   /* ttys.c */
+extern const struct file_kind kind_slave; /* ttys.c */
 extern const struct file_kind kind_master;
-extern const struct file_kind kind_unix;    /* sockets.c */
+extern const struct file_kind kind_unix; /* sockets.c */
 
 struct files {
 	struct file **v; /* id = index + 1; owned */

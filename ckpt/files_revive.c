@@ -24,8 +24,8 @@
 #include "ckpt/sockets.h"
 #include "ckpt/ttys.h"
 
-#define BATCH 128 /* operations at once */
-#define OURS 64   /* numbers left to the restorer itself */
+#define BATCH 128            /* operations at once */
+#define OURS 64              /* numbers left to the restorer itself */
 #define LIMIT_MAX (1u << 20) /* numbers looked at: fs.nr_open of most */
 
 /* Flags that fcntl(F_SETFL) can change. */
@@ -84,8 +84,8 @@ load_one(struct ckpt *c, size_t i)
 	if (f == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	f->fd = f->relay[0] = f->relay[1] = -1;
-	f->loaded = image_get(c->img, IMG_FILE, i, &img__file__descriptor,
-	    &id, c->err);
+	f->loaded = image_get(c->img, IMG_FILE, i, &img__file__descriptor, &id,
+	    c->err);
 	if (f->loaded == NULL || id != i + 1) {
 		if (f->loaded != NULL)
 			(void)err_set(c->err, -EBADMSG,
@@ -98,9 +98,11 @@ load_one(struct ckpt *c, size_t i)
 	fs->v[fs->n++] = f;
 	f->kind = kind_named(f->m->kind);
 	if (f->kind == NULL)
-		return err_set(c->err, -ENOTSUP, "the image has an open file "
+		return err_set(c->err, -ENOTSUP,
+		    "the image has an open file "
 		    "of kind \"%.32s\", which this version of sess does not "
-		    "know", f->m->kind);
+		    "know",
+		    f->m->kind);
 	return 0;
 }
 
@@ -162,8 +164,10 @@ open_one(struct ckpt *c, struct file *f)
 		int want = (flags & ~SETTABLE) | ((int)f->m->flags & SETTABLE);
 
 		if (want != flags && fcntl(fd, F_SETFL, want) < 0)
-			note(c, NULL, "%s: its open flags could not all be "
-			    "set again: %s", f->m->path, strerror(errno));
+			note(c, NULL,
+			    "%s: its open flags could not all be "
+			    "set again: %s",
+			    f->m->path, strerror(errno));
 	}
 	f->fd = file_inherit(c, fd);
 	return f->fd < 0 ? f->fd : locks_revive(c, f);
@@ -225,9 +229,10 @@ find_used(struct ckpt *c, uint8_t *used, uint32_t limit)
 		}
 		img__files__free_unpacked(m, NULL);
 		if (fd != 0)
-			return err_set(c->err, -EMFILE, "descriptor %u is in "
-			    "use, but here the limit is %u (ulimit -n)", fd,
-			    limit);
+			return err_set(c->err, -EMFILE,
+			    "descriptor %u is in "
+			    "use, but here the limit is %u (ulimit -n)",
+			    fd, limit);
 	}
 	return 0;
 }
@@ -239,9 +244,8 @@ count_inherited(const struct ckpt *c)
 	enum { LEAVE = 64 };
 
 	return (uint32_t)(3 * image_count(c->img, IMG_FILE) +
-	    2 * image_count(c->img, IMG_TTY) +
-	    image_count(c->img, IMG_MAPPED) + image_count(c->img, IMG_SHM) +
-	    LEAVE);
+	    2 * image_count(c->img, IMG_TTY) + image_count(c->img, IMG_MAPPED) +
+	    image_count(c->img, IMG_SHM) + LEAVE);
 }
 
 /* The lowest of WANT numbers in a row that nobody uses, as high as possible. */
@@ -281,8 +285,10 @@ files_fd_base(struct ckpt *c, int *ret_base)
 		top = OURS;
 	r = top + want <= limit ? (int)top : find_gap(used, limit, want);
 	if (r < 0)
-		return err_set(c->err, r, "no room for %u more descriptors "
-		    "below the limit of %u (ulimit -n)", want, limit);
+		return err_set(c->err, r,
+		    "no room for %u more descriptors "
+		    "below the limit of %u (ulimit -n)",
+		    want, limit);
 	*ret_base = r;
 	return 0;
 }
@@ -310,8 +316,10 @@ set_owners(struct ckpt *c)
 		if (m->signal != 0)
 			(void)fcntl(fd, F_SETSIG, (int)m->signal);
 		if (m->owner_kind != 0 && fcntl(fd, F_SETOWN_EX, &own) < 0)
-			note(c, NULL, "%s: process %d, which it signals, is "
-			    "gone", m->path, m->owner);
+			note(c, NULL,
+			    "%s: process %d, which it signals, is "
+			    "gone",
+			    m->path, m->owner);
 	}
 }
 
@@ -323,9 +331,10 @@ run_all(struct ckpt *c, struct task *t, struct tracee_op *ops, size_t *n)
 
 	for (size_t i = 0; r >= 0 && i < *n; i++)
 		if (ops[i].ret < 0)
-			return err_num(c->err, (int)ops[i].ret, "%s (pid %d): "
-			    "arranging its descriptors (%d)", t->comm,
-			    t->pid, (int)ops[i].args[1]);
+			return err_num(c->err, (int)ops[i].ret,
+			    "%s (pid %d): "
+			    "arranging its descriptors (%d)",
+			    t->comm, t->pid, (int)ops[i].args[1]);
 	*n = 0;
 	return r;
 }
@@ -341,7 +350,7 @@ place_inherited(struct ckpt *c, struct task *t, const struct fd_table *tab)
 		ops[n++] = (struct tracee_op){ .nr = SYS_close_range,
 			.args = { 0, (uint64_t)c->fd_base - 1, 0 } };
 	for (size_t i = 0; r >= 0 && tab != NULL && i < tab->loaded->n_fds;
-	    i++) {
+	     i++) {
 		const Img__Fd *m = tab->loaded->fds[i];
 		const struct file *f = c->files->v[m->file - 1];
 
@@ -360,8 +369,7 @@ place_inherited(struct ckpt *c, struct task *t, const struct fd_table *tab)
 static int64_t
 open_late(struct ckpt *c, struct task *t, struct file *f)
 {
-	raddr path = tracee_put(&t->area, f->m->path,
-	    strlen(f->m->path) + 1);
+	raddr path = tracee_put(&t->area, f->m->path, strlen(f->m->path) + 1);
 	int64_t fd;
 
 	if (path == 0)
@@ -396,11 +404,11 @@ put_message(struct task *t, int fd, size_t *ret_control)
 	struct cmsghdr *h = (struct cmsghdr *)m.control;
 
 	memset(&m, 0, sizeof m);
-	m.iov.iov_base = (void *)(uintptr_t)(at + offsetof(struct relay_msg,
-	    byte));
+	m.iov.iov_base = (void *)(uintptr_t)(at +
+	    offsetof(struct relay_msg, byte));
 	m.iov.iov_len = 1;
-	m.hdr.msg_iov = (void *)(uintptr_t)(at + offsetof(struct relay_msg,
-	    iov));
+	m.hdr.msg_iov = (void *)(uintptr_t)(at +
+	    offsetof(struct relay_msg, iov));
 	m.hdr.msg_iovlen = 1;
 	m.hdr.msg_control = (void *)(uintptr_t)(at +
 	    offsetof(struct relay_msg, control));
@@ -466,8 +474,8 @@ place_late(struct ckpt *c, struct task *t, const struct fd_table *tab,
 		return (int)fd;
 	if (fd != m->fd)
 		r = task_must(c, t, "putting a descriptor in its place",
-		    SYS_dup3, (uint64_t)fd, m->fd,
-		    m->cloexec ? O_CLOEXEC : 0, 0, 0, 0);
+		    SYS_dup3, (uint64_t)fd, m->fd, m->cloexec ? O_CLOEXEC : 0,
+		    0, 0, 0);
 	else if (m->cloexec)
 		r = task_must(c, t, "marking a descriptor", SYS_fcntl,
 		    (uint64_t)fd, F_SETFD, FD_CLOEXEC, 0, 0, 0);
@@ -572,7 +580,7 @@ files_close(struct ckpt *c, struct task *t)
 
 	for (size_t i = 0; r >= 0 && i <= n_fds; i++) {
 		uint64_t to = i < n_fds ? tab->loaded->fds[i]->fd :
-		    (uint64_t)UINT32_MAX + 1;
+					  (uint64_t)UINT32_MAX + 1;
 
 		if (to > from)
 			ops[n++] = (struct tracee_op){ .nr = SYS_close_range,

@@ -113,7 +113,8 @@ check(struct ckpt *c, const struct fd_table *tab)
 
 		if (m->fd > FD_MAX || m->fd <= last || m->file == 0 ||
 		    m->file > c->files->n)
-			return err_set(c->err, -EBADMSG, "the image's "
+			return err_set(c->err, -EBADMSG,
+			    "the image's "
 			    "descriptors of process %d make no sense",
 			    tab->vpid);
 		last = m->fd;

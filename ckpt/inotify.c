@@ -27,12 +27,12 @@
 #include "base/scope.h"
 #include "ckpt/inotify.h"
 
-#define WD_MAX (1 << 20)     /* numbers beyond would take long to reach */
-#define ARGS_MAX (1u << 16)  /* bytes of a command line that are looked at */
+#define WD_MAX (1 << 20)    /* numbers beyond would take long to reach */
+#define ARGS_MAX (1u << 16) /* bytes of a command line that are looked at */
 #define WATCH_BITS (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)
-#define SEARCH_DEPTH 8       /* levels of directories */
-#define SEARCH_MAX 20000     /* names in all */
-#define HANDLE_MAX 128       /* MAX_HANDLE_SZ */
+#define SEARCH_DEPTH 8   /* levels of directories */
+#define SEARCH_MAX 20000 /* names in all */
+#define HANDLE_MAX 128   /* MAX_HANDLE_SZ */
 
 static bool
 inotify_match(const struct file *f)
@@ -82,10 +82,11 @@ parse(const char *line, struct seen *s)
 	int type = 0;
 	char hex[2 * HANDLE_MAX + 1] = "";
 
-	if (sscanf(line, "inotify wd:%x ino:%lx sdev:%lx mask:%x "
-	    "ignored_mask:%*x fhandle-bytes:%x fhandle-type:%x f_handle:%256s",
-	    (unsigned *)&s->wd, &ino, &dev, &s->mask, &bytes,
-	    (unsigned *)&type, hex) < 4)
+	if (sscanf(line,
+		"inotify wd:%x ino:%lx sdev:%lx mask:%x "
+		"ignored_mask:%*x fhandle-bytes:%x fhandle-type:%x f_handle:%256s",
+		(unsigned *)&s->wd, &ino, &dev, &s->mask, &bytes,
+		(unsigned *)&type, hex) < 4)
 		return false;
 	/* The kernel's own dev_t: linux/kdev_t.h */
 	s->dev = makedev(dev >> 20, dev & 0xfffff);
@@ -168,9 +169,10 @@ try_arguments(const struct seen *s, pid_t pid, char *ret_path)
 	(void)snprintf(name, sizeof name, "/proc/%d/cmdline", pid);
 	if (io_read_file(AT_FDCWD, name, &b) < 0)
 		return false;
-	for (const char *a = (const char *)b.data,
-	    *end = a + b.len; a < end; a += strlen(a) + 1) {
-		int n = a[0] == '/' ? snprintf(ret_path, PATH_MAX, "%s", a) :
+	for (const char *a = (const char *)b.data, *end = a + b.len; a < end;
+	     a += strlen(a) + 1) {
+		int n = a[0] == '/' ?
+		    snprintf(ret_path, PATH_MAX, "%s", a) :
 		    snprintf(ret_path, PATH_MAX, "%s/%s", cwd, a);
 
 		if (n < PATH_MAX && try_upwards(s, ret_path))
@@ -193,11 +195,13 @@ try_handle(const struct seen *s, char *ret_path)
 		ssize_t n;
 
 		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &maj, &min,
-		    where) != 3 || makedev(maj, min) != s->dev)
+			where) != 3 ||
+		    makedev(maj, min) != s->dev)
 			continue;
 		at = open(where, O_RDONLY | O_CLOEXEC);
-		fd = at < 0 ? -1 : open_by_handle_at(at, s->handle,
-		    O_PATH | O_CLOEXEC);
+		fd = at < 0 ?
+		    -1 :
+		    open_by_handle_at(at, s->handle, O_PATH | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		(void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
@@ -263,7 +267,8 @@ remember(struct files *fs, const struct seen *s, const char *path)
 
 	if (w == NULL)
 		return;
-	*w = (struct watched){ .next = fs->watched, .dev = s->dev,
+	*w = (struct watched){ .next = fs->watched,
+		.dev = s->dev,
 		.ino = s->ino };
 	(void)strcpy(w->path, path);
 	fs->watched = w;
@@ -277,8 +282,7 @@ find_path(struct ckpt *c, const struct seen *s, pid_t pid, char *ret_path)
 	if (fs == NULL)
 		return false;
 	for (const struct watched *w = fs->watched; w != NULL; w = w->next)
-		if (w->dev == s->dev && w->ino == s->ino &&
-		    is_it(s, w->path)) {
+		if (w->dev == s->dev && w->ino == s->ino && is_it(s, w->path)) {
 			(void)strcpy(ret_path, w->path);
 			return true;
 		}
@@ -306,7 +310,8 @@ inotify_forget(struct files *fs)
 static int
 not_found(struct ckpt *c, const struct file *f)
 {
-	return obstacle(c, f->task, "descriptor %d is an inotify watch on a "
+	return obstacle(c, f->task,
+	    "descriptor %d is an inotify watch on a "
 	    "file that has no name here or cannot be found: end the program",
 	    f->fd);
 }
@@ -324,8 +329,7 @@ inotify_check(struct ckpt *c, struct file *f)
 }
 
 static int
-save_watch(struct ckpt *c, struct file *f, const struct seen *s,
-    Img__Watch *m)
+save_watch(struct ckpt *c, struct file *f, const struct seen *s, Img__Watch *m)
 {
 	char path[PATH_MAX];
 
@@ -364,8 +368,10 @@ inotify_save(struct ckpt *c, struct file *f)
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, FIONREAD, &len) == 0 && len > 0)
-		note(c, f->task, "descriptor %d has inotify events waiting, "
-		    "which a revival does not bring back", f->fd);
+		note(c, f->task,
+		    "descriptor %d has inotify events waiting, "
+		    "which a revival does not bring back",
+		    f->fd);
 	return r;
 }
 
@@ -427,8 +433,8 @@ add_watch(struct ckpt *c, int fd, const Img__Watch *m)
 		(void)inotify_rm_watch(fd, wd);
 	}
 	if (wd != m->wd) {
-		note(c, NULL, "%s is no longer watched (inotify): %s",
-		    m->path, wd < 0 ? strerror(errno) : "its number is taken");
+		note(c, NULL, "%s is no longer watched (inotify): %s", m->path,
+		    wd < 0 ? strerror(errno) : "its number is taken");
 		if (wd >= 0)
 			(void)inotify_rm_watch(fd, wd);
 	}

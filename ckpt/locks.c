@@ -28,7 +28,7 @@ parse(const char *line, Img__FileLock *ret_lock)
 
 	img__file_lock__init(ret_lock);
 	if (sscanf(line, "lock: %*d: %15s %15s %15s %*d %*s %" SCNu64 " %31s",
-	    kind, mode, access, &start, end) != 5)
+		kind, mode, access, &start, end) != 5)
 		return 0;
 	ret_lock->write = strcmp(access, "WRITE") == 0;
 	ret_lock->start = start;
@@ -54,9 +54,11 @@ locks_check(struct ckpt *c, struct file *f)
 
 	for (const char *s = f->info; (s = next_line(s)) != NULL;)
 		if (parse(s, &lock) == 0)
-			return obstacle(c, f->task, "descriptor %d (%s) holds "
+			return obstacle(c, f->task,
+			    "descriptor %d (%s) holds "
 			    "a lease or a lock of a kind that cannot be "
-			    "saved: close it", f->fd, f->link);
+			    "saved: close it",
+			    f->fd, f->link);
 	return 0;
 }
 
@@ -106,7 +108,8 @@ static struct flock
 to_flock(const Img__FileLock *m)
 {
 	return (struct flock){ .l_type = m->write ? F_WRLCK : F_RDLCK,
-		.l_whence = SEEK_SET, .l_start = (off_t)m->start,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)m->start,
 		.l_len = (off_t)m->len };
 }
 
@@ -119,13 +122,15 @@ locks_revive(struct ckpt *c, struct file *f)
 		int r;
 
 		if (m->kind == LOCK_FLOCK)
-			r = flock(f->fd, (m->write ? LOCK_EX : LOCK_SH) |
-			    LOCK_NB);
+			r = flock(f->fd,
+			    (m->write ? LOCK_EX : LOCK_SH) | LOCK_NB);
 		else
 			r = fcntl(f->fd, F_OFD_SETLK, &l);
 		if (r < 0)
-			return err_sys(c->err, "%s: taking its lock again "
-			    "(somebody else may have it now)", f->m->path);
+			return err_sys(c->err,
+			    "%s: taking its lock again "
+			    "(somebody else may have it now)",
+			    f->m->path);
 	}
 	return 0;
 }
@@ -140,11 +145,14 @@ locks_revive_posix(struct ckpt *c, struct task *t, const struct fd_table *tab)
 		int64_t r;
 
 		if (at == 0)
-			return err_set(c->err, -EFAULT, "%s (pid %d): no room "
-			    "for a lock", t->comm, t->pid);
-		r = task_must(c, t, "taking a file lock again (somebody else "
-		    "may have it now)", SYS_fcntl, m->fd, F_SETLK, at, 0, 0,
-		    0);
+			return err_set(c->err, -EFAULT,
+			    "%s (pid %d): no room "
+			    "for a lock",
+			    t->comm, t->pid);
+		r = task_must(c, t,
+		    "taking a file lock again (somebody else "
+		    "may have it now)",
+		    SYS_fcntl, m->fd, F_SETLK, at, 0, 0, 0);
 		if (r < 0)
 			return (int)r;
 	}

@@ -26,17 +26,17 @@
 #include "ckpt/content.h"
 
 #define KERNEL_O_LARGEFILE 0100000 /* asm-generic/fcntl.h; glibc has 0 */
-#define PIPE_MAX (64u << 20) /* beyond any F_SETPIPE_SZ that is allowed */
+#define PIPE_MAX (64u << 20)       /* beyond any F_SETPIPE_SZ that is allowed */
 
 struct pipe {
 	const struct file *f;  /* save: a description of it */
 	const struct file *in; /* save: one that reads, or NULL */
 	Img__Pipe rec;
-	bool by_packet;        /* save: somebody writes with O_DIRECT */
-	uint8_t *data;         /* owned */
-	uint32_t *packets;     /* owned */
-	Img__Pipe *loaded;     /* revival; owned */
-	int ends[2];           /* revival: of our own; -1 */
+	bool by_packet;    /* save: somebody writes with O_DIRECT */
+	uint8_t *data;     /* owned */
+	uint32_t *packets; /* owned */
+	Img__Pipe *loaded; /* revival; owned */
+	int ends[2];       /* revival: of our own; -1 */
 };
 
 struct pipes {
@@ -173,8 +173,10 @@ take(struct ckpt *c, struct pipe *p, int from, size_t len)
 	p->rec.data.len = len;
 	p->rec.packets = p->packets;
 	p->rec.n_packets = n_packets > 1 || p->by_packet ? n_packets : 0;
-	return done < len ? err_set(c->err, -EIO, "a pipe has more packets "
-	    "than room") : 0;
+	return done < len ? err_set(c->err, -EIO,
+				"a pipe has more packets "
+				"than room") :
+			    0;
 }
 
 static int
@@ -193,7 +195,8 @@ duplicate(struct ckpt *c, struct pipe *p, int fd, size_t len)
 		    p->rec.size);
 	n = tee(fd, out, INT_MAX, SPLICE_F_NONBLOCK);
 	if (n < 0 || (size_t)n != len)
-		return err_set(c->err, -EIO, "%s (pid %d): the content of %s "
+		return err_set(c->err, -EIO,
+		    "%s (pid %d): the content of %s "
 		    "could not be copied (%zd of %zu bytes)",
 		    p->f->task->comm, p->f->task->pid, p->f->link, n, len);
 	return take(c, p, in, len);
@@ -238,8 +241,8 @@ refill(struct ckpt *c, struct pipe *p)
 	size_t done = 0;
 	int r = 0;
 
-	if (m->n_packets > 0 && fcntl(p->ends[1], F_SETFL,
-	    O_DIRECT | O_NONBLOCK) < 0)
+	if (m->n_packets > 0 &&
+	    fcntl(p->ends[1], F_SETFL, O_DIRECT | O_NONBLOCK) < 0)
 		return err_sys(c->err, "a pipe of packets");
 	for (size_t i = 0; r >= 0 && i < m->n_packets; i++) {
 		if (m->packets[i] > m->data.len - done)
@@ -272,8 +275,7 @@ make_fifo(struct ckpt *c, struct pipe *p)
 			    path);
 		(void)chmod(path, p->loaded->mode & 07777);
 	} else if (!S_ISFIFO(st.st_mode)) {
-		return err_set(c->err, -EEXIST, "%s is no longer a FIFO",
-		    path);
+		return err_set(c->err, -EEXIST, "%s is no longer a FIFO", path);
 	}
 	p->ends[1] = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (p->ends[1] < 0)
@@ -345,8 +347,9 @@ pipe_open(struct ckpt *c, struct file *f, int *ret_fd)
 	}
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", p->ends[1]);
 	/* O_DIRECT is refused here and set by F_SETFL afterwards. */
-	*ret_fd = open(path, (file_open_flags(f) &
-	    ~(O_DIRECT | O_NOFOLLOW | O_APPEND)) | O_NONBLOCK);
+	*ret_fd = open(path,
+	    (file_open_flags(f) & ~(O_DIRECT | O_NOFOLLOW | O_APPEND)) |
+		O_NONBLOCK);
 	return *ret_fd < 0 ? err_sys(c->err, "opening an end of a pipe") : 0;
 }
 

@@ -65,8 +65,7 @@ static int
 regular_save(struct ckpt *c, struct file *f)
 {
 	f->rec.deleted = !path_leads_there(f);
-	f->rec.volatile_place = !f->rec.deleted &&
-	    content_is_volatile(f->link);
+	f->rec.volatile_place = !f->rec.deleted && content_is_volatile(f->link);
 	if (f->rec.deleted || f->rec.volatile_place || writes_anywhere(f))
 		return content_keep(c, f);
 	return 0;
@@ -77,8 +76,10 @@ dir_check(struct ckpt *c, struct file *f)
 {
 	if (path_leads_there(f))
 		return 0;
-	return obstacle(c, f->task, "descriptor %d is the removed directory "
-	    "%s, which cannot come back: close it", f->fd, f->link);
+	return obstacle(c, f->task,
+	    "descriptor %d is the removed directory "
+	    "%s, which cannot come back: close it",
+	    f->fd, f->link);
 }
 
 static int
@@ -97,8 +98,10 @@ plan_missing(struct ckpt *c, struct file *f)
 	if (content_find(c, f->m->content) != NULL)
 		content_want(c, f->m->content);
 	else
-		files_refuse(c, f, "the file %s is gone: put it back and "
-		    "revive again", f->m->path);
+		files_refuse(c, f,
+		    "the file %s is gone: put it back and "
+		    "revive again",
+		    f->m->path);
 }
 
 static void
@@ -111,9 +114,11 @@ plan_changed(struct ckpt *c, struct file *f, const struct stat *st)
 		if (k != NULL && !k->torn)
 			content_want(c, f->m->content);
 		else
-			files_refuse(c, f, "the file %s, which it writes, has "
+			files_refuse(c, f,
+			    "the file %s, which it writes, has "
 			    "changed since the save: put the old one back and "
-			    "revive again", f->m->path);
+			    "revive again",
+			    f->m->path);
 	} else if (more > 0) {
 		note(c, NULL, "%s has grown by %lld bytes since the save",
 		    f->m->path, (long long)more);
@@ -132,8 +137,10 @@ regular_plan(struct ckpt *c, struct file *f)
 
 	if (f->m->deleted) {
 		if (content_find(c, f->m->content) == NULL)
-			files_refuse(c, f, "the deleted file %s could not be "
-			    "kept", f->m->path);
+			files_refuse(c, f,
+			    "the deleted file %s could not be "
+			    "kept",
+			    f->m->path);
 		return 0;
 	}
 	if (stat(f->m->path, &st) < 0)
@@ -188,8 +195,10 @@ dir_plan(struct ckpt *c, struct file *f)
 		(void)mkdir(f->m->path, f->m->mode & 07777);
 	}
 	if (stat(f->m->path, &st) < 0 || !S_ISDIR(st.st_mode))
-		files_refuse(c, f, "the directory %s is gone: make it again "
-		    "and revive again", f->m->path);
+		files_refuse(c, f,
+		    "the directory %s is gone: make it again "
+		    "and revive again",
+		    f->m->path);
 	return 0;
 }
 

@@ -35,14 +35,14 @@
 
 struct sock {
 	const struct file *f;
-	uint64_t peer_ino;       /* save; 0: none or unknown */
+	uint64_t peer_ino; /* save; 0: none or unknown */
 	Img__Socket rec;
-	Img__SocketData *queue;  /* owned, with the data of each */
-	Img__SocketData **ptrs;  /* owned */
+	Img__SocketData *queue; /* owned, with the data of each */
+	Img__SocketData **ptrs; /* owned */
 	size_t cap;
-	Img__Socket *loaded;     /* revival; owned */
-	int fd;                  /* revival; -1 */
-	int other;               /* revival: a peer to be closed; -1 */
+	Img__Socket *loaded; /* revival; owned */
+	int fd;              /* revival; -1 */
+	int other;           /* revival: a peer to be closed; -1 */
 };
 
 struct sockets {
@@ -102,8 +102,7 @@ sockets_free(struct sockets *ss)
 static bool
 socket_match(const struct file *f)
 {
-	return S_ISSOCK(f->st.st_mode) &&
-	    strncmp(f->link, "socket:", 7) == 0;
+	return S_ISSOCK(f->st.st_mode) && strncmp(f->link, "socket:", 7) == 0;
 }
 
 static int
@@ -125,7 +124,7 @@ unsupported(int fd)
 
 	if (domain == AF_INET || domain == AF_INET6)
 		return type == SOCK_STREAM ? "a TCP socket" :
-		    "a network socket (UDP or raw)";
+					     "a network socket (UDP or raw)";
 	if (domain == AF_NETLINK)
 		return "a netlink socket";
 	if (domain != AF_UNIX)
@@ -137,8 +136,9 @@ unsupported(int fd)
 	if (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
 	    len > sizeof sun.sun_family)
 		return "a UNIX socket with a name";
-	if (getpeername(fd, (struct sockaddr *)&sun, &(socklen_t){
-	    sizeof sun }) < 0 && errno == ENOTCONN)
+	if (getpeername(fd, (struct sockaddr *)&sun,
+		&(socklen_t){ sizeof sun }) < 0 &&
+	    errno == ENOTCONN)
 		return "a UNIX socket without a connection";
 	return NULL;
 }
@@ -153,9 +153,12 @@ socket_check(struct ckpt *c, struct file *f)
 	if (fd < 0)
 		return 0; /* closed meanwhile, or told by the save */
 	why = unsupported(fd);
-	return why == NULL ? 0 : obstacle(c, f->task, "descriptor %d is %s, "
-	    "which is not supported yet: close it or end the program", f->fd,
-	    why);
+	return why == NULL ?
+	    0 :
+	    obstacle(c, f->task,
+		"descriptor %d is %s, "
+		"which is not supported yet: close it or end the program",
+		f->fd, why);
 }
 
 /* ---- save ---- */
@@ -173,7 +176,8 @@ diag_peer(int nl, uint64_t ino)
 		.head = { .nlmsg_len = sizeof q,
 		    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 		    .nlmsg_flags = NLM_F_REQUEST },
-		.req = { .sdiag_family = AF_UNIX, .udiag_states = ~0u,
+		.req = { .sdiag_family = AF_UNIX,
+		    .udiag_states = ~0u,
 		    .udiag_ino = (uint32_t)ino,
 		    .udiag_show = UDIAG_SHOW_PEER,
 		    .udiag_cookie = { ~0u, ~0u } },
@@ -271,17 +275,19 @@ peek_queue(struct ckpt *c, struct sock *s, int fd)
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off,
 	    &(socklen_t){ sizeof off });
 	if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero) < 0)
-		return err_sys(c->err, "%s (pid %d): descriptor %d: looking "
-		    "at what waits in it", s->f->task->comm, s->f->task->pid,
-		    s->f->fd);
+		return err_sys(c->err,
+		    "%s (pid %d): descriptor %d: looking "
+		    "at what waits in it",
+		    s->f->task->comm, s->f->task->pid, s->f->fd);
 	while (r >= 0) {
 		_Alignas(struct cmsghdr) char control[256];
 		struct iovec iov = { data, MESSAGE_MAX };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		struct msghdr msg = { .msg_iov = &iov,
+			.msg_iovlen = 1,
 			.msg_control = control,
 			.msg_controllen = sizeof control };
-		ssize_t n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT |
-		    MSG_TRUNC | MSG_CMSG_CLOEXEC);
+		ssize_t n = recvmsg(fd, &msg,
+		    MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
 		const struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
 
 		if (n <= 0)
@@ -290,16 +296,20 @@ peek_queue(struct ckpt *c, struct sock *s, int fd)
 		if (h != NULL && h->cmsg_type == SCM_RIGHTS) {
 			int *fds = (int *)CMSG_DATA(h);
 
-			for (size_t i = 0; i < (h->cmsg_len - CMSG_LEN(0)) /
-			    sizeof *fds; i++)
+			for (size_t i = 0;
+			     i < (h->cmsg_len - CMSG_LEN(0)) / sizeof *fds; i++)
 				(void)close(fds[i]);
-			r = obstacle(c, s->f->task, "descriptor %d, a UNIX "
+			r = obstacle(c, s->f->task,
+			    "descriptor %d, a UNIX "
 			    "socket, has descriptors waiting in it, which "
-			    "cannot be saved yet", s->f->fd);
+			    "cannot be saved yet",
+			    s->f->fd);
 		}
 		if (r >= 0 && ((size_t)n > MESSAGE_MAX || total > QUEUE_MAX))
-			r = obstacle(c, s->f->task, "descriptor %d, a UNIX "
-			    "socket, has too much waiting in it", s->f->fd);
+			r = obstacle(c, s->f->task,
+			    "descriptor %d, a UNIX "
+			    "socket, has too much waiting in it",
+			    s->f->fd);
 		if ((size_t)n > MESSAGE_MAX || total > QUEUE_MAX)
 			break;
 		if (r >= 0)
@@ -353,7 +363,8 @@ save_one(struct ckpt *c, struct sock *s, uint64_t id)
 			s->rec.farewell.data = (uint8_t *)c->req->farewell;
 			s->rec.farewell.len = c->req->farewell_len;
 		} else {
-			note(c, s->f->task, "descriptor %d, a UNIX socket, is "
+			note(c, s->f->task,
+			    "descriptor %d, a UNIX socket, is "
 			    "connected to the outside: it will be cut off",
 			    s->f->fd);
 		}
@@ -398,11 +409,12 @@ fill(struct ckpt *c, const struct sock *s, int from)
 
 	for (size_t i = 0; i < m->n_queue; i++)
 		if (send(from, m->queue[i]->data.data, m->queue[i]->data.len,
-		    MSG_DONTWAIT | MSG_NOSIGNAL) !=
+			MSG_DONTWAIT | MSG_NOSIGNAL) !=
 		    (ssize_t)m->queue[i]->data.len)
 			return err_sys(c->err, "filling a socket again");
-	if (m->farewell.len > 0 && send(from, m->farewell.data,
-	    m->farewell.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (m->farewell.len > 0 &&
+	    send(from, m->farewell.data, m->farewell.len,
+		MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return err_sys(c->err, "the last message of a socket");
 	return 0;
 }
@@ -428,11 +440,11 @@ make_pair(struct ckpt *c, struct sock *s, struct sock *peer)
 
 	if (s->loaded->domain != AF_UNIX ||
 	    (s->loaded->type != SOCK_STREAM &&
-	    s->loaded->type != SOCK_SEQPACKET))
+		s->loaded->type != SOCK_SEQPACKET))
 		return err_set(c->err, -EBADMSG,
 		    "the image's sockets make no sense");
-	if (socketpair(AF_UNIX, (int)s->loaded->type | SOCK_CLOEXEC, 0,
-	    ends) < 0)
+	if (socketpair(AF_UNIX, (int)s->loaded->type | SOCK_CLOEXEC, 0, ends) <
+	    0)
 		return err_sys(c->err, "making a pair of sockets");
 	s->fd = ends[0];
 	if (peer != NULL)

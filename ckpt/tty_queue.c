@@ -42,8 +42,7 @@ tty_input_done(struct tty_input *in)
 }
 
 int
-tty_input_add(struct tty_input *in, const void *data, size_t len,
-    bool partial)
+tty_input_add(struct tty_input *in, const void *data, size_t len, bool partial)
 {
 	int r;
 
@@ -57,7 +56,8 @@ tty_input_add(struct tty_input *in, const void *data, size_t len,
 		in->cap = cap;
 	}
 	in->lines[in->n] = (struct tty_line){ .off = in->data.len,
-		.len = len, .partial = partial };
+		.len = len,
+		.partial = partial };
 	r = buf_put(&in->data, data, len);
 	if (r >= 0)
 		in->n++;
@@ -85,8 +85,9 @@ static int
 no_wait(int fd, int *ret_old)
 {
 	*ret_old = fcntl(fd, F_GETFL);
-	if (*ret_old < 0 || ((*ret_old & O_NONBLOCK) == 0 &&
-	    fcntl(fd, F_SETFL, *ret_old | O_NONBLOCK) < 0))
+	if (*ret_old < 0 ||
+	    ((*ret_old & O_NONBLOCK) == 0 &&
+		fcntl(fd, F_SETFL, *ret_old | O_NONBLOCK) < 0))
 		return -errno;
 	return 0;
 }
@@ -237,8 +238,8 @@ tty_drain_input(int master, int slave, struct tty_input *in, struct err *e)
 		if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
 			r = -errno;
 	}
-	return r < 0 ? err_num(e, r, "taking the unread input of a terminal")
-		     : 0;
+	return r < 0 ? err_num(e, r, "taking the unread input of a terminal") :
+		       0;
 }
 
 /* Bytes that do not occur in the input and stand for what is special. */
@@ -302,8 +303,7 @@ put_mark(int master, int slave, uint8_t mark, int timeout_ms)
 	int on = 1, off = 0, r;
 
 	/* Forget what it has told so far. */
-	if (ioctl(master, TIOCPKT, &off) < 0 ||
-	    ioctl(master, TIOCPKT, &on) < 0)
+	if (ioctl(master, TIOCPKT, &off) < 0 || ioctl(master, TIOCPKT, &on) < 0)
 		return -errno;
 	r = write_all(master, slave, &mark, 1);
 	for (int ms = 0; r >= 0 && ms < timeout_ms; ms++) {
@@ -401,8 +401,9 @@ put_canonical(int master, int slave, const struct termios2 *t0,
 		r = plain_mode(master, t0, &m);
 	for (; r >= 0 && i < in->n; i++) {
 		n += room_for(in, &in->lines[i]);
-		if (n > LDISC_MAX || (in->lines[i].partial &&
-		    n + sizeof m.stop + sizeof m.start > LDISC_MAX))
+		if (n > LDISC_MAX ||
+		    (in->lines[i].partial &&
+			n + sizeof m.stop + sizeof m.start > LDISC_MAX))
 			break;
 		whole += in->lines[i].len;
 		r = put_line(master, slave, in, &in->lines[i], m.eof);
@@ -438,8 +439,8 @@ put_rest(int master, int slave, const struct termios2 *t0,
 
 		for (size_t k = 0; r >= 0 && k < l->len; k++) {
 			if (quote && is_special(t0, data[k]))
-				r = write_all(master, slave,
-				    &t0->c_cc[VLNEXT], 1);
+				r = write_all(master, slave, &t0->c_cc[VLNEXT],
+				    1);
 			if (r >= 0)
 				r = write_all(master, slave, &data[k], 1);
 		}
@@ -451,8 +452,7 @@ put_rest(int master, int slave, const struct termios2 *t0,
 }
 
 int
-tty_put_input(int master, int slave, const struct tty_input *in,
-    struct err *e)
+tty_put_input(int master, int slave, const struct tty_input *in, struct err *e)
 {
 	struct termios2 t0;
 	size_t done = in->n;
@@ -467,7 +467,7 @@ tty_put_input(int master, int slave, const struct tty_input *in,
 	r = was;
 	if (r >= 0)
 		r = in->raw ? put_raw(master, slave, &t0, in, in->data.len) :
-		    put_canonical(master, slave, &t0, in, &done);
+			      put_canonical(master, slave, &t0, in, &done);
 	if (ioctl(master, TCSETS2, &t0) < 0 && r >= 0)
 		r = -errno;
 	if (r >= 0)
@@ -475,8 +475,10 @@ tty_put_input(int master, int slave, const struct tty_input *in,
 	if (was > 0)
 		(void)packet_mode(master, 1);
 	wait_again(master, old);
-	return r < 0 ? err_num(e, r, "putting back the unread input of a "
-	    "terminal") : 0;
+	return r < 0 ? err_num(e, r,
+			   "putting back the unread input of a "
+			   "terminal") :
+		       0;
 }
 
 /* ---- output ---- */
@@ -505,8 +507,8 @@ tty_drain_output(int master, int slave, struct buf *out, struct err *e)
 	if (was > 0)
 		(void)packet_mode(master, 1);
 	wait_again(master, old);
-	return r < 0 ? err_num(e, r, "taking the unread output of a terminal")
-		     : 0;
+	return r < 0 ? err_num(e, r, "taking the unread output of a terminal") :
+		       0;
 }
 
 /*
@@ -541,6 +543,8 @@ tty_put_output(int master, int slave, const struct buf *out, struct err *e)
 	if (still)
 		(void)ioctl(slave, TCXONC, TCOOFF);
 	wait_again(slave, old);
-	return r < 0 ? err_num(e, r, "putting back the unread output of a "
-	    "terminal") : 0;
+	return r < 0 ? err_num(e, r,
+			   "putting back the unread output of a "
+			   "terminal") :
+		       0;
 }

@@ -28,11 +28,10 @@ struct tty_input {
 	struct buf data;
 	struct tty_line *lines; /* owned */
 	size_t n, cap;
-	bool raw;               /* taken without canonical mode: one run */
+	bool raw; /* taken without canonical mode: one run */
 };
 
-#define TTY_INPUT_NONE \
-	((struct tty_input){ .data = BUF_INIT(TTY_QUEUE_MAX) })
+#define TTY_INPUT_NONE ((struct tty_input){ .data = BUF_INIT(TTY_QUEUE_MAX) })
 
 void tty_input_done(struct tty_input *in);
 
@@ -47,8 +46,7 @@ int tty_input_add(struct tty_input *in, const void *data, size_t len,
  * none is only seen in raw mode, in which the terminal is for a moment.
  * Whatever was taken before a failure is in *IN. Settings are as before.
  */
-int tty_drain_input(int master, int slave, struct tty_input *in,
-    struct err *e);
+int tty_drain_input(int master, int slave, struct tty_input *in, struct err *e);
 
 /*
  * Put it (back) in front of the slave's reader; read boundaries are kept. No
@@ -59,7 +57,6 @@ int tty_put_input(int master, int slave, const struct tty_input *in,
 
 /* The same for what waits for the master's reader. */
 int tty_drain_output(int master, int slave, struct buf *out, struct err *e);
-int tty_put_output(int master, int slave, const struct buf *out,
-    struct err *e);
+int tty_put_output(int master, int slave, const struct buf *out, struct err *e);
 
 #endif

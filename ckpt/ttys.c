@@ -33,9 +33,9 @@
 #include "base/scope.h"
 #include "ckpt/tty_queue.h"
 
-#define SLAVE_MAJOR 136 /* to 143: linux/major.h */
-#define INDEX_MAX 65536 /* kernel.pty.max is 4096 */
-#define LDISC_TTY 0     /* N_TTY */
+#define SLAVE_MAJOR 136            /* to 143: linux/major.h */
+#define INDEX_MAX 65536            /* kernel.pty.max is 4096 */
+#define LDISC_TTY 0                /* N_TTY */
 #define KERNEL_O_LARGEFILE 0100000 /* asm-generic/fcntl.h; glibc has 0 */
 
 /* What a task has as its controlling terminal. */
@@ -46,7 +46,7 @@ struct ctty {
 };
 
 struct tty {
-	dev_t dev;      /* save: which devpts */
+	dev_t dev; /* save: which devpts */
 	unsigned index;
 	bool gone;
 	/* Save: who has it open. */
@@ -57,8 +57,8 @@ struct tty {
 	struct termios2 termios;
 	struct winsize winsize;
 	Img__Tty rec;
-	Img__TtyLine *lines;           /* owned */
-	Img__TtyLine **line_ptrs;      /* owned */
+	Img__TtyLine *lines;      /* owned */
+	Img__TtyLine **line_ptrs; /* owned */
 	/* Revival. */
 	Img__Tty *loaded; /* owned */
 	int master;       /* -1 */
@@ -156,8 +156,7 @@ ttys_free(struct ttys *ts)
 static bool
 slave_match(const struct file *f)
 {
-	return S_ISCHR(f->st.st_mode) &&
-	    major(f->st.st_rdev) >= SLAVE_MAJOR &&
+	return S_ISCHR(f->st.st_mode) && major(f->st.st_rdev) >= SLAVE_MAJOR &&
 	    major(f->st.st_rdev) < SLAVE_MAJOR + 8;
 }
 
@@ -237,8 +236,7 @@ master_dev(int fd, pid_t pid)
 	    fstat(fd, &st) == 0)
 		return st.st_dev;
 	if (pid != 0)
-		(void)snprintf(path, sizeof path, "/proc/%d/root/dev/pts",
-		    pid);
+		(void)snprintf(path, sizeof path, "/proc/%d/root/dev/pts", pid);
 	return stat(path, &st) == 0 ? st.st_dev : 0;
 }
 
@@ -253,8 +251,10 @@ master_save(struct ckpt *c, struct file *f)
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, TIOCGPTN, &index) < 0)
-		return err_sys(c->err, "%s (pid %d): descriptor %d: which "
-		    "terminal it is", f->task->comm, f->task->pid, f->fd);
+		return err_sys(c->err,
+		    "%s (pid %d): descriptor %d: which "
+		    "terminal it is",
+		    f->task->comm, f->task->pid, f->fd);
 	t = tty_at(c, master_dev(fd, f->task->pid), index, false,
 	    &f->rec.object);
 	if (t == NULL)
@@ -307,7 +307,9 @@ ttys_save(struct ckpt *c, struct task *t)
 	if (r < 0)
 		return err_num(c->err, r, "reading /proc/%d/stat", t->pid);
 	ts->cttys[ts->n_cttys++] = (struct ctty){ .task = t,
-		.tty_nr = st.tty_nr, .pgrp = st.pgrp, .tpgid = st.tpgid };
+		.tty_nr = st.tty_nr,
+		.pgrp = st.pgrp,
+		.tpgid = st.tpgid };
 	return 0;
 }
 
@@ -387,7 +389,8 @@ find_controlled(struct ckpt *c, struct ttys *ts)
 			continue;
 		t = controlling(ts, ct);
 		if (t == NULL) {
-			note(c, ct->task, "its controlling terminal is "
+			note(c, ct->task,
+			    "its controlling terminal is "
 			    "outside the session and will be gone");
 			continue;
 		}
@@ -463,9 +466,10 @@ take_settings(struct ckpt *c, struct tty *t, int master)
 	if (ioctl(master, TIOCGPKT, &on) == 0)
 		t->rec.packet = on != 0;
 	if (ioctl(master, TIOCGETD, &ldisc) == 0 && ldisc != LDISC_TTY)
-		return obstacle(c, NULL, "/dev/pts/%u is used as something "
-		    "else than a terminal (line discipline %d)", t->index,
-		    ldisc);
+		return obstacle(c, NULL,
+		    "/dev/pts/%u is used as something "
+		    "else than a terminal (line discipline %d)",
+		    t->index, ldisc);
 	return 0;
 }
 
@@ -490,8 +494,8 @@ take_data(struct ckpt *c, struct tty *t, int master)
 	}
 	if (t->slave_file == NULL ||
 	    (t->slave_file->m->flags & O_ACCMODE) == O_WRONLY)
-		slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY |
-		    O_CLOEXEC);
+		slave = ioctl(master, TIOCGPTPEER,
+		    O_RDWR | O_NOCTTY | O_CLOEXEC);
 	else
 		slave = file_pull(c, t->slave_file);
 	if (slave < 0)
@@ -514,7 +518,8 @@ save_one(struct ckpt *c, struct tty *t, uint64_t id)
 		if (master < 0)
 			return master;
 	} else if (!t->gone) {
-		note(c, t->slave_file->task, "the other end of its terminal "
+		note(c, t->slave_file->task,
+		    "the other end of its terminal "
 		    "/dev/pts/%u is outside the session: it will be hung up",
 		    t->index);
 	}
@@ -565,16 +570,17 @@ load(struct ckpt *c)
 
 		if (t == NULL)
 			return -ENOMEM;
-		t->loaded = image_get(c->img, IMG_TTY, i,
-		    &img__tty__descriptor, &id, c->err);
+		t->loaded = image_get(c->img, IMG_TTY, i, &img__tty__descriptor,
+		    &id, c->err);
 		if (t->loaded == NULL)
 			return -EBADMSG;
 		t->index = t->loaded->index;
 		t->gone = t->loaded->gone ||
 		    (!t->loaded->session && !t->loaded->master);
-		if (id != i + 1 || t->index >= INDEX_MAX || (!t->gone &&
-		    (t->loaded->termios.len != sizeof(struct termios2) ||
-		    t->loaded->winsize.len != sizeof(struct winsize))))
+		if (id != i + 1 || t->index >= INDEX_MAX ||
+		    (!t->gone &&
+			(t->loaded->termios.len != sizeof(struct termios2) ||
+			    t->loaded->winsize.len != sizeof(struct winsize))))
 			return err_set(c->err, -EBADMSG,
 			    "the image's terminals make no sense");
 	}
@@ -620,8 +626,8 @@ make_masters(struct ckpt *c, struct tty **order, size_t n)
 			order[i++]->master = fd;
 		} else if (index > order[i]->index) {
 			(void)close(fd);
-			r = err_set(c->err, -EEXIST,
-			    "/dev/pts/%u is taken", order[i]->index);
+			r = err_set(c->err, -EEXIST, "/dev/pts/%u is taken",
+			    order[i]->index);
 		} else {
 			void *p = reallocarray(fillers, n_fillers + 1,
 			    sizeof *fillers);
@@ -766,8 +772,9 @@ slave_open(struct ckpt *c, struct file *f, int *ret_fd)
 
 	if (t == NULL)
 		return -EBADMSG;
-	*ret_fd = open_slave(c, t, (file_open_flags(f) & ~O_NOFOLLOW) |
-	    ((int)f->m->flags & KERNEL_O_LARGEFILE));
+	*ret_fd = open_slave(c, t,
+	    (file_open_flags(f) & ~O_NOFOLLOW) |
+		((int)f->m->flags & KERNEL_O_LARGEFILE));
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
 
@@ -841,14 +848,18 @@ set_foreground(struct ckpt *c, const struct tty *t)
 		return 0;
 	at = tracee_put(&leader->area, &pgid, sizeof pgid);
 	if (at == 0)
-		return err_set(c->err, -EFAULT, "%s (pid %d): no room for a "
-		    "number", leader->comm, leader->pid);
+		return err_set(c->err, -EFAULT,
+		    "%s (pid %d): no room for a "
+		    "number",
+		    leader->comm, leader->pid);
 	r = task_call(c, leader, SYS_ioctl, (uint64_t)t->slave, TIOCSPGRP, at,
 	    0, 0, 0);
 	/* A group that has no member any more: nobody is in front. */
 	if (r < 0 && r != -EPERM && r != -ESRCH)
-		return err_num(c->err, (int)r, "setting the foreground group "
-		    "of /dev/pts/%u", t->index);
+		return err_num(c->err, (int)r,
+		    "setting the foreground group "
+		    "of /dev/pts/%u",
+		    t->index);
 	return 0;
 }
 
@@ -861,11 +872,13 @@ give_up(struct ckpt *c, const struct tty *t)
 
 		if (k == NULL || k->state == TASK_ZOMBIE)
 			continue;
-		r = task_call(c, k, SYS_ioctl, (uint64_t)t->slave, TIOCNOTTY,
-		    0, 0, 0, 0);
+		r = task_call(c, k, SYS_ioctl, (uint64_t)t->slave, TIOCNOTTY, 0,
+		    0, 0, 0);
 		if (r < 0 && r != -ENOTTY)
-			return err_num(c->err, (int)r, "%s (pid %d): giving "
-			    "up its terminal", k->comm, k->pid);
+			return err_num(c->err, (int)r,
+			    "%s (pid %d): giving "
+			    "up its terminal",
+			    k->comm, k->pid);
 	}
 	return 0;
 }

@@ -76,8 +76,8 @@ main(void)
 	EXPECT(ev.wd == wd_b && ev.mask == IN_MODIFY, "watch %d, mask %#x",
 	    ev.wd, ev.mask);
 	victim_reap(pid, 6);
-	MUST(close(MUST(open("watched/new", O_CREAT | O_EXCL | O_WRONLY,
-	    0600))));
+	MUST(close(
+	    MUST(open("watched/new", O_CREAT | O_EXCL | O_WRONLY, 0600))));
 	ev = next(fd);
 	EXPECT(ev.wd == wd_dir && ev.mask == IN_CREATE, "watch %d, mask %#x",
 	    ev.wd, ev.mask);
