@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "ckpt/files.h"
 #include "ckpt/memory.h"
 #include "ckpt/objects.h"
 #include "ckpt/pages.h"
@@ -157,17 +159,39 @@ open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 	return ret_mapped->fd < 0 ? ret_mapped->fd : 0;
 }
 
+/* The deleted file behind M, its content back, if a task has it open. */
+static int
+open_deleted(struct ckpt *c, const Img__Shm *m)
+{
+	char path[64];
+
+	for (size_t i = 0; c->files != NULL && i < c->files->n; i++) {
+		const struct file *f = c->files->v[i];
+
+		if (f->fd < 0 || f->m == NULL || !f->m->deleted ||
+		    f->m->ino != m->ino || f->m->dev != m->dev || m->ino == 0)
+			continue;
+		(void)snprintf(path, sizeof path, "/proc/self/fd/%d", f->fd);
+		return open(path, O_RDWR | O_CLOEXEC);
+	}
+	errno = ENOENT;
+	return -1;
+}
+
 static int
 open_shm(struct ckpt *c, const Img__Shm *m, struct shm *ret_shm)
 {
-	int r, fd;
+	int r = 0, fd;
 
 	if (m->len % IMAGE_PAGE != 0 || m->len > (UINT64_C(1) << 46))
 		return damaged(c, "shared memory of an impossible size");
-	fd = memfd_create("sess-shared", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (off_t)m->len) < 0)
-		return err_sys(c->err, "making shared memory");
-	r = pages_fill_file(c, fd, m->len, m->pages, m->n_pages);
+	fd = open_deleted(c, m);
+	if (fd < 0) {
+		fd = memfd_create("sess-shared", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, (off_t)m->len) < 0)
+			return err_sys(c->err, "making shared memory");
+		r = pages_fill_file(c, fd, m->len, m->pages, m->n_pages);
+	}
 	if (r < 0) {
 		(void)close(fd);
 		return r;
@@ -198,14 +222,22 @@ mapping_open(struct ckpt *c)
 		c->n_mapped++;
 		img__mapped__free_unpacked(m, NULL);
 	}
-	for (size_t i = 0; r >= 0 && i < n_shms; i++) {
+	c->n_shms = n_shms;
+	return r;
+}
+
+int
+mapping_open_shared(struct ckpt *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < c->n_shms; i++) {
 		Img__Shm *m = image_find(c->img, IMG_SHM, i + 1,
 		    &img__shm__descriptor, c->err);
 
 		if (m == NULL)
 			return -EBADMSG;
 		r = open_shm(c, m, &c->shms[i]);
-		c->n_shms++;
 		img__shm__free_unpacked(m, NULL);
 	}
 	return r;

@@ -179,7 +179,7 @@ open_shared(struct restorer *rs)
 	for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
 		if (resources[k]->open != NULL)
 			r = resources[k]->open(c);
-	return r;
+	return r < 0 ? r : mapping_open_shared(c);
 }
 
 /* ---- the tree ---- */
