@@ -101,6 +101,39 @@ save_check(struct ckpt *c)
 	return r;
 }
 
+static bool
+share_memory(const struct task *a, const struct task *b)
+{
+	return a->state != TASK_ZOMBIE && b->state != TASK_ZOMBIE &&
+	    syscall(SYS_kcmp, a->pid, b->pid, KCMP_VM, 0, 0) == 0;
+}
+
+/*
+ * Two processes that are no threads of one another with one memory. While
+ * they run it may be a vfork, which is over when they have stopped, or a
+ * moment later.
+ */
+static void
+refuse_shared_memory(struct ckpt *c, bool running)
+{
+	struct timespec moment = { .tv_nsec = 100 * 1000000 };
+
+	for (size_t i = 0; i < c->n_tasks; i++)
+		for (size_t k = i + 1; k < c->n_tasks; k++) {
+			struct task *a = &c->tasks[i], *b = &c->tasks[k];
+
+			if (!share_memory(a, b))
+				continue;
+			if (running)
+				(void)nanosleep(&moment, NULL);
+			if (running && !share_memory(a, b))
+				continue;
+			(void)obstacle(c, b, "it shares its memory with "
+			    "process %d (clone with CLONE_VM), which cannot "
+			    "be saved: end one of them", a->pid);
+		}
+}
+
 /* The first line of the obstacles becomes the sentence. */
 static int
 refuse(struct ckpt *c)
@@ -160,25 +193,6 @@ check_before(struct ckpt *c)
 }
 
 /* ---- the stop ---- */
-
-/* Two processes that are no threads of one another with one memory. */
-static int
-refuse_shared_memory(struct ckpt *c)
-{
-	for (size_t i = 0; i < c->n_tasks; i++)
-		for (size_t k = i + 1; k < c->n_tasks; k++) {
-			struct task *a = &c->tasks[i], *b = &c->tasks[k];
-
-			if (is_live(a) && is_live(b) &&
-			    syscall(SYS_kcmp, a->pid, b->pid, KCMP_VM, 0, 0) ==
-			    0)
-				(void)obstacle(c, b, "it shares its memory "
-				    "with process %d (clone with CLONE_VM), "
-				    "which cannot be saved: end one of them",
-				    a->pid);
-		}
-	return 0;
-}
 
 static int
 stop_tree(struct ckpt *c)
@@ -318,7 +332,7 @@ collect(struct save *s)
 		if (resources[k]->save_tree != NULL)
 			r = resources[k]->save_tree(c);
 	if (r >= 0)
-		r = refuse_shared_memory(c);
+		refuse_shared_memory(c, false);
 	if (r >= 0)
 		r = memory_collect_shared(c);
 	return r < 0 ? r : refuse(c);
@@ -732,8 +746,10 @@ ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
 	r = parent != 0 ? tree_collect(&c) : tree_collect_one(&c, pid);
 	if (r >= 0)
 		r = save_check(&c);
-	if (r >= 0)
+	if (r >= 0) {
+		refuse_shared_memory(&c, true);
 		r = buf_put(report, c.obstacles.data, c.obstacles.len);
+	}
 	if (r >= 0)
 		r = buf_put(report, c.notes.data, c.notes.len);
 	if (r >= 0)
