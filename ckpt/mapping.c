@@ -17,9 +17,9 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/files.h"
+#include "ckpt/load.h"
 #include "ckpt/memory.h"
 #include "ckpt/objects.h"
-#include "ckpt/pages.h"
 #include "ckpt/vdso.h"
 
 #define TASK_TOP UINT64_C(0x7ffffffff000)
@@ -190,7 +190,7 @@ open_shm(struct ckpt *c, const Img__Shm *m, struct shm *ret_shm)
 		fd = memfd_create("sess-shared", MFD_CLOEXEC);
 		if (fd < 0 || ftruncate(fd, (off_t)m->len) < 0)
 			return err_sys(c->err, "making shared memory");
-		r = pages_fill_file(c, fd, m->len, m->pages, m->n_pages);
+		r = load_file(c, fd, m->len, m->pages, m->n_pages);
 	}
 	if (r < 0) {
 		(void)close(fd);

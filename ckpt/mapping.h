@@ -6,6 +6,7 @@
 #define CKPT_MAPPING_H
 
 #include "ckpt/model.h"
+#include "ckpt/load.h"
 
 /*
  * Refuse an Mm that is not one: unordered, overlapping or unaligned
@@ -35,11 +36,11 @@ raddr mapping_hole(struct ckpt *c, Img__Mm *const *mms, size_t len);
 
 /*
  * In T: unmap all but its area, map vdso and all that was mapped, private
- * mappings writable, so that pages_load() can fill them.
+ * mappings writable, so that load_memory() can fill them.
  */
 int mapping_make(struct ckpt *c, struct task *t, const Img__Mm *mm);
 
-/* After pages_load(): final protections, advice, locks, numbers, exe. */
+/* After load_memory(): final protections, advice, locks, numbers, exe. */
 int mapping_finish(struct ckpt *c, struct task *t, const Img__Mm *mm);
 
 #endif

@@ -86,6 +86,12 @@ note_once(struct ckpt *c, const char *fmt, ...)
 		c->notes.len = before;
 }
 
+bool
+task_is_live(const struct task *t)
+{
+	return t->state != TASK_ZOMBIE && t->n_threads > 0;
+}
+
 struct task *
 task_find(struct ckpt *c, pid_t vpid)
 {

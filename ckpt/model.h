@@ -152,6 +152,9 @@ void note(struct ckpt *c, const struct task *t, const char *fmt, ...)
 void note_once(struct ckpt *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* It has threads that can be asked: no zombie, seized. */
+bool task_is_live(const struct task *t);
+
 /* The task with this vpid, or NULL. */
 struct task *task_find(struct ckpt *c, pid_t vpid);
 

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "base/temp.h"
+#include "ckpt/check.h"
 #include "ckpt/files.h"
 #include "ckpt/memory.h"
 #include "ckpt/pages.h"
@@ -38,33 +38,12 @@
 #include "ckpt/threads.h"
 #include "ckpt/tree.h"
 #include "ckpt/vdso.h"
+#include "ckpt/writer.h"
 
 #define STOP_MS 200       /* for the tree to stop, before it is let go again */
 #define STOP_TRIES 5
-#define CHECK_TRIES 4
-#define NOTES_MAX 65536
+
 #define GONE_TRIES 5000   /* milliseconds until killed processes are gone */
-
-/* What the writer says at its end. */
-struct verdict {
-	int result;
-	uint64_t generation, image_len;
-	struct err err;
-};
-
-struct save {
-	struct ckpt c;
-	struct err err;
-	struct save_request req;
-	struct ckpt_session session;
-	uint64_t generation;
-	pid_t writer;
-	int report; /* the pipe's reading end */
-	bool stopped; /* the tree waits for the end of the writing */
-	bool slow;
-	uint64_t stopped_us;
-	uint32_t n_tasks;
-};
 
 static uint64_t
 now_us(void)
@@ -73,123 +52,6 @@ now_us(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-/* ---- checking ---- */
-
-static bool
-is_live(const struct task *t)
-{
-	return t->state != TASK_ZOMBIE && t->n_threads > 0;
-}
-
-int
-save_check(struct ckpt *c)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
-		struct task *t = &c->tasks[i];
-
-		if (t->state == TASK_ZOMBIE)
-			continue;
-		r = memory_check(c, t);
-		for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
-			if (resources[k]->check != NULL)
-				r = resources[k]->check(c, t);
-	}
-	return r;
-}
-
-static bool
-share_memory(const struct task *a, const struct task *b)
-{
-	return a->state != TASK_ZOMBIE && b->state != TASK_ZOMBIE &&
-	    syscall(SYS_kcmp, a->pid, b->pid, KCMP_VM, 0, 0) == 0;
-}
-
-/*
- * Two processes that are no threads of one another with one memory. While
- * they run it may be a vfork, which is over when they have stopped, or a
- * moment later.
- */
-static void
-refuse_shared_memory(struct ckpt *c, bool running)
-{
-	struct timespec moment = { .tv_nsec = 100 * 1000000 };
-
-	for (size_t i = 0; i < c->n_tasks; i++)
-		for (size_t k = i + 1; k < c->n_tasks; k++) {
-			struct task *a = &c->tasks[i], *b = &c->tasks[k];
-
-			if (!share_memory(a, b))
-				continue;
-			if (running)
-				(void)nanosleep(&moment, NULL);
-			if (running && !share_memory(a, b))
-				continue;
-			(void)obstacle(c, b, "it shares its memory with "
-			    "process %d (clone with CLONE_VM), which cannot "
-			    "be saved: end one of them", a->pid);
-		}
-}
-
-/* The first line of the obstacles becomes the sentence. */
-static int
-refuse(struct ckpt *c)
-{
-	const char *text = (const char *)c->obstacles.data;
-	size_t len = c->obstacles.len, line = 0;
-
-	if (len == 0)
-		return 0;
-	while (line < len && text[line] != '\n')
-		line++;
-	return err_set(c->err, -EOPNOTSUPP, "cannot be saved: %.*s%s",
-	    (int)line, text,
-	    line + 1 < len ? " (and more: see sess -check)" : "");
-}
-
-static int
-check_once(struct ckpt *c)
-{
-	int r;
-
-	r = tree_collect(c);
-	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
-		if (c->tasks[i].state != TASK_ZOMBIE)
-			r = sleep_sample(c, &c->tasks[i]);
-	if (r >= 0)
-		r = save_check(c);
-	if (r >= 0)
-		r = refuse(c);
-	tree_done(c);
-	return r;
-}
-
-/*
- * A process in the middle of exec or exit can be read by nobody: what stands
- * in the way is looked at again a moment later before it counts.
- */
-static int
-check_before(struct ckpt *c)
-{
-	struct timespec moment = { .tv_nsec = 20 * 1000000 };
-	int r = -EOPNOTSUPP;
-
-	for (int i = 0; i < CHECK_TRIES && r == -EOPNOTSUPP; i++) {
-		if (i > 0)
-			(void)nanosleep(&moment, NULL);
-		buf_drop(&c->obstacles, c->obstacles.len);
-		buf_drop(&c->notes, c->notes.len);
-		free(c->unforked);
-		free(c->asleep);
-		c->unforked = NULL;
-		c->asleep = NULL;
-		c->n_unforked = c->n_asleep = 0;
-		r = check_once(c);
-	}
-	return r;
 }
 
 /* ---- the stop ---- */
@@ -214,7 +76,7 @@ open_areas(struct ckpt *c)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
-		if (!is_live(&c->tasks[i]))
+		if (!task_is_live(&c->tasks[i]))
 			continue;
 		r = FAULT("save.area", c->err);
 		if (r >= 0)
@@ -228,7 +90,7 @@ static void
 close_areas(struct ckpt *c)
 {
 	for (size_t i = 0; i < c->n_tasks; i++)
-		if (is_live(&c->tasks[i]))
+		if (task_is_live(&c->tasks[i]))
 			tracee_area_close(&c->tasks[i].threads[0],
 			    &c->tasks[i].area);
 }
@@ -283,7 +145,7 @@ save_machine(struct ckpt *c)
 	    &boot_id) >= 0)
 		m.boot_id = (char *)boot_id.data;
 	for (size_t i = 0; i < c->n_tasks; i++)
-		if (is_live(&c->tasks[i])) {
+		if (task_is_live(&c->tasks[i])) {
 			r = ask_clocks(c, &c->tasks[i], &m);
 			break;
 		}
@@ -297,7 +159,7 @@ collect_task(struct ckpt *c, struct task *t)
 {
 	int r;
 
-	if (!is_live(t))
+	if (!task_is_live(t))
 		return 0;
 	r = FAULT("save.collect", c->err);
 	if (r >= 0)
@@ -332,10 +194,10 @@ collect(struct save *s)
 		if (resources[k]->save_tree != NULL)
 			r = resources[k]->save_tree(c);
 	if (r >= 0)
-		refuse_shared_memory(c, false);
+		check_shared_memory(c, false);
 	if (r >= 0)
 		r = memory_collect_shared(c);
-	return r < 0 ? r : refuse(c);
+	return r < 0 ? r : check_refuse(c);
 }
 
 /*
@@ -349,7 +211,7 @@ take_snapshots(struct save *s)
 	int r = 0;
 
 	for (size_t i = 0; !s->stopped && i < c->n_tasks; i++)
-		if (is_live(&c->tasks[i]) &&
+		if (task_is_live(&c->tasks[i]) &&
 		    snapshot_take(c, &c->tasks[i]) < 0) {
 			s->slow = s->stopped = true;
 			note(c, &c->tasks[i], "no copy-on-write snapshot "
@@ -360,136 +222,9 @@ take_snapshots(struct save *s)
 		snapshot_end(&c->tasks[i]);
 	close_areas(c);
 	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
-		if (is_live(&c->tasks[i]))
+		if (task_is_live(&c->tasks[i]))
 			r = snapshot_open(c, &c->tasks[i]);
 	return r;
-}
-
-/* ---- the writer ---- */
-
-/* The writer keeps no terminal open (D2) and no socket. */
-static void
-drop_terminals(void)
-{
-	autoclosedir DIR *dir = opendir("/proc/self/fd");
-	struct dirent *d;
-	struct stat st;
-
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
-		int fd = (int)strtol(d->d_name, NULL, 10);
-
-		if (d->d_name[0] != '.' && fstat(fd, &st) == 0 &&
-		    (S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)))
-			(void)close(fd);
-	}
-}
-
-static int
-put_session(struct save *s, struct image_writer *w)
-{
-	Img__Session m = IMG__SESSION__INIT;
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	m.name = s->session.name;
-	m.argv = s->session.argv;
-	while (m.argv != NULL && m.argv[m.n_argv] != NULL)
-		m.n_argv++;
-	m.created_s = s->session.created_s;
-	m.saved_s = (uint64_t)now.tv_sec;
-	m.rows = s->session.rows;
-	m.cols = s->session.cols;
-	m.screen.data = s->session.screen.data;
-	m.screen.len = s->session.screen.len;
-	m.stop = s->req.stop;
-	return image_put(w, IMG_SESSION, 0, &m.base, s->c.err);
-}
-
-static int
-write_image(struct save *s, uint64_t *ret_len)
-{
-	struct ckpt *c = &s->c;
-	struct image_writer *w = NULL;
-	autoclose int dirfd = -1;
-	int r;
-
-	r = store_open(s->req.saved_dirfd, s->req.name, true, &dirfd, c->err);
-	if (r >= 0)
-		r = FAULT("save.create-image", c->err);
-	if (r >= 0)
-		r = image_create(dirfd, s->generation, s->req.zstd_level, &w,
-		    c->err);
-	if (r >= 0)
-		r = put_session(s, w);
-	if (r >= 0)
-		r = pages_write(c, w);
-	if (r >= 0)
-		r = files_write(c, w);
-	for (size_t i = 0; r >= 0 && i < c->n_records; i++)
-		r = image_put_packed(w, c->records[i].tag, c->records[i].id,
-		    c->records[i].data, c->records[i].len, c->err);
-	if (r >= 0)
-		r = FAULT("save.commit-image", c->err);
-	if (r < 0) {
-		image_abort(w);
-		return r;
-	}
-	return image_commit(w, ret_len, c->err);
-}
-
-/* What the server catches would be told to it, of whom it was not meant. */
-static void
-drop_handlers(void)
-{
-	struct sigaction sa;
-
-	for (int sig = 1; sig < _NSIG; sig++)
-		if (sigaction(sig, NULL, &sa) == 0 &&
-		    sa.sa_handler != SIG_IGN && sa.sa_handler != SIG_DFL)
-			(void)signal(sig, SIG_DFL);
-}
-
-static void
-writer_main(struct save *s, int report, pid_t server)
-{
-	struct verdict v = { .generation = s->generation };
-	sigset_t none;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != server) /* killed before, and the tree runs */
-		_exit(1);
-	drop_handlers();
-	(void)signal(SIGXFSZ, SIG_IGN); /* then RLIMIT_FSIZE is an error */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	drop_terminals();
-	s->err.text[0] = '\0';
-	v.result = write_image(s, &v.image_len);
-	v.err = s->err;
-	(void)io_write(report, &v, sizeof v);
-	_exit(v.result < 0);
-}
-
-static int
-fork_writer(struct save *s)
-{
-	pid_t server = getpid();
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_sys(&s->err, "starting the writer");
-	s->writer = fork();
-	if (s->writer < 0) {
-		(void)close(fds[0]);
-		(void)close(fds[1]);
-		s->writer = 0;
-		return err_sys(&s->err, "starting the writer");
-	}
-	if (s->writer == 0)
-		writer_main(s, fds[1], server);
-	(void)close(fds[1]);
-	s->report = fds[0];
-	return 0;
 }
 
 /* ---- from outside ---- */
@@ -591,7 +326,7 @@ save_run(struct save *s)
 		return r;
 	if (s->req.sleeps != NULL)
 		sleep_keep(c, s->req.sleeps);
-	return fork_writer(s);
+	return writer_fork(s);
 }
 
 int
@@ -733,32 +468,4 @@ save_abort(struct save *s)
 	reap_writer(s);
 	sweep(s);
 	save_free(s);
-}
-
-int
-ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
-{
-	struct ckpt c = { .err = e, .parent = parent,
-		.notes = BUF_INIT(NOTES_MAX), .obstacles = BUF_INIT(NOTES_MAX),
-		.session_master = -1 };
-	int r;
-
-	r = parent != 0 ? tree_collect(&c) : tree_collect_one(&c, pid);
-	if (r >= 0)
-		r = save_check(&c);
-	if (r >= 0) {
-		refuse_shared_memory(&c, true);
-		r = buf_put(report, c.obstacles.data, c.obstacles.len);
-	}
-	if (r >= 0)
-		r = buf_put(report, c.notes.data, c.notes.len);
-	if (r >= 0)
-		r = refuse(&c);
-	tree_done(&c);
-	tree_forget(&c);
-	files_done(&c);
-	memory_objects_free(&c);
-	buf_done(&c.notes);
-	buf_done(&c.obstacles);
-	return r;
 }

@@ -1,0 +1,42 @@
+/*
+ * restorer.h - inside of ckpt/: the process that rebuilds a tree from within
+ * its namespaces (revive.c tells the whole story).
+ */
+#ifndef CKPT_RESTORER_H
+#define CKPT_RESTORER_H
+
+#include <stdnoreturn.h>
+
+#include "ckpt/model.h"
+
+#define REPORT_NOTES_MAX 4096
+#define N_REPORT_FDS 5
+
+/* What the restorer tells the server; descriptors beside it on success:
+ * the master, the status pipe, and pidfds of first, stand-in and pid 1. */
+struct report {
+	int result;
+	struct err err;
+	char notes[REPORT_NOTES_MAX];
+};
+
+struct restorer {
+	struct ckpt c;
+	struct err err;
+	int sock;
+	int status[2];   /* pipe: wait status of the first process */
+	pid_t first;     /* its vpid */
+	pid_t parent;    /* the vpid of the old server */
+	Img__Mm **mms;   /* of c.tasks[i]; NULL for zombies; owned */
+	struct task server; /* the stand-in, as a task */
+	struct tracee server_thread;
+};
+
+/*
+ * In a process of its own: leave for the namespaces, fork the restorer in
+ * them, end. The restorer reports on RS->sock (struct report), waits for one
+ * byte, lets the tree go, answers one byte, and is pid 1 from then on.
+ */
+noreturn void restorer_leave(struct restorer *rs, const Img__Machine *m);
+
+#endif
