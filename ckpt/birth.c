@@ -29,14 +29,13 @@
 #include "base/scope.h"
 #include "ckpt/ttys.h"
 
-#define OPTIONS                                                   \
+#define OPTIONS                                                         \
 	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
 	    PTRACE_O_TRACEVFORK)
 
-#define THREAD_FLAGS                                                 \
+#define THREAD_FLAGS                                                        \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
 	    CLONE_SYSVSEM)
-
 
 /* struct clone_args of linux/sched.h, version 2 (5.7). */
 struct clone3_args {
@@ -95,8 +94,8 @@ clone_in(struct ckpt *c, struct task *maker, uint64_t flags, int exit_signal,
 		return r;
 	if (val < 0)
 		return err_num(c->err, (int)val, "making process %d", vpid);
-	r = tracee_adopt(th, tgid != 0 ? tgid : (pid_t)val, (pid_t)val,
-	    OPTIONS, c->err);
+	r = tracee_adopt(th, tgid != 0 ? tgid : (pid_t)val, (pid_t)val, OPTIONS,
+	    c->err);
 	if (r < 0 || ret_area == NULL)
 		return r;
 	return tracee_area_inherit(th, &maker->area, ret_area, c->err);
@@ -133,8 +132,8 @@ make(struct birth *b, struct task *maker, struct task *t)
 {
 	int r;
 
-	r = clone_in(b->c, maker, 0, t->exit_signal, t->vpid, &t->threads[0],
-	    0, &t->area);
+	r = clone_in(b->c, maker, 0, t->exit_signal, t->vpid, &t->threads[0], 0,
+	    &t->area);
 	return r < 0 ? r : grow(b, t);
 }
 
@@ -209,21 +208,23 @@ make_through(struct birth *b, struct task *leader, struct task *t)
 {
 	struct ckpt *c = b->c;
 	struct tracee th = TRACEE_NONE;
-	struct task helper = { .area = TRACEE_AREA_NONE, .threads = &th,
-		.n_threads = 1, .comm = "(helper)" };
+	struct task helper = { .area = TRACEE_AREA_NONE,
+		.threads = &th,
+		.n_threads = 1,
+		.comm = "(helper)" };
 	pid_t pid;
 	int r;
 
 	r = clone_in(c, leader, 0, 0, 0, &th, 0, &helper.area);
 	pid = th.tid;
 	if (r >= 0)
-		r = clone_in(c, &helper, 0, SIGCHLD, t->vpid, &t->threads[0],
-		    0, &t->area);
+		r = clone_in(c, &helper, 0, SIGCHLD, t->vpid, &t->threads[0], 0,
+		    &t->area);
 	tracee_area_forget(&helper.area);
 	tracee_detach(&th); /* it exits by itself */
 	if (r >= 0)
-		r = (int)task_must(c, leader, "waiting for a helper",
-		    SYS_wait4, (uint64_t)pid, 0, __WALL, 0, 0, 0);
+		r = (int)task_must(c, leader, "waiting for a helper", SYS_wait4,
+		    (uint64_t)pid, 0, __WALL, 0, 0, 0);
 	return r < 0 ? r : grow(b, t);
 }
 
@@ -255,10 +256,11 @@ set_group(struct birth *b, struct task *t, pid_t group)
 	int64_t val;
 
 	if (t->vsid == t->vpid) /* a session leader leads its group for ever */
-		return t->vpgid == t->vpid ? 0 :
+		return t->vpgid == t->vpid ?
+		    0 :
 		    damaged(c, "a session leader in another group");
-	val = task_must(c, t, "setpgid", SYS_setpgid, 0, (uint64_t)group, 0,
-	    0, 0, 0);
+	val = task_must(c, t, "setpgid", SYS_setpgid, 0, (uint64_t)group, 0, 0,
+	    0, 0);
 	return val < 0 ? (int)val : 0;
 }
 
@@ -275,8 +277,8 @@ make_group_leader(struct birth *b, struct task *member)
 	r = clone_in(b->c, member, 0, 0, member->vpgid, &s->thread, 0,
 	    &s->task.area);
 	if (r >= 0)
-		r = (int)task_must(b->c, &s->task, "setpgid", SYS_setpgid, 0,
-		    0, 0, 0, 0, 0);
+		r = (int)task_must(b->c, &s->task, "setpgid", SYS_setpgid, 0, 0,
+		    0, 0, 0, 0);
 	return r;
 }
 
@@ -345,7 +347,8 @@ end_standins(struct birth *b)
 int
 tree_make(struct ckpt *c, struct task *maker)
 {
-	struct birth b = { .c = c, .server = maker,
+	struct birth b = { .c = c,
+		.server = maker,
 		.cap_standins = 2 * c->n_tasks };
 	size_t left = 1, was = 0;
 	int r = 0;
@@ -385,8 +388,8 @@ tree_make_threads(struct ckpt *c, struct task *t)
 	int r = 0;
 
 	for (size_t i = 1; r >= 0 && i < t->n_threads; i++)
-		r = clone_in(c, t, THREAD_FLAGS, 0, t->vtids[i],
-		    &t->threads[i], t->pid, NULL);
+		r = clone_in(c, t, THREAD_FLAGS, 0, t->vtids[i], &t->threads[i],
+		    t->pid, NULL);
 	return r;
 }
 
@@ -407,8 +410,10 @@ await_state(struct ckpt *c, const struct task *t, char want)
 			return 0;
 		(void)nanosleep(&ms, NULL);
 	}
-	return err_set(c->err, -ETIMEDOUT, "%s (pid %d) did not come into "
-	    "state %c", t->comm, t->vpid, want);
+	return err_set(c->err, -ETIMEDOUT,
+	    "%s (pid %d) did not come into "
+	    "state %c",
+	    t->comm, t->vpid, want);
 }
 
 /* Prepare T to die of signal SIG at its next instruction, without a core. */
@@ -417,11 +422,13 @@ aim_signal(struct ckpt *c, struct task *t, int sig)
 {
 	static const uint64_t no_core[2], by_default[4];
 	struct tracee_op ops[] = {
-		{ .nr = SYS_prlimit64, .args = { 0, RLIMIT_CORE,
-		      tracee_put(&t->area, no_core, sizeof no_core) } },
-		{ .nr = SYS_rt_sigaction, .args = { (uint64_t)sig,
-		      tracee_put(&t->area, by_default, sizeof by_default), 0,
-		      8 } },
+		{ .nr = SYS_prlimit64,
+		    .args = { 0, RLIMIT_CORE,
+			tracee_put(&t->area, no_core, sizeof no_core) } },
+		{ .nr = SYS_rt_sigaction,
+		    .args = { (uint64_t)sig,
+			tracee_put(&t->area, by_default, sizeof by_default), 0,
+			8 } },
 	};
 	int r;
 
@@ -429,8 +436,9 @@ aim_signal(struct ckpt *c, struct task *t, int sig)
 	if (r < 0)
 		return r;
 	t->threads[0].sigmask = 0;
-	return kill(t->pid, sig) < 0 ? err_sys(c->err, "ending process %d",
-	    t->vpid) : 0;
+	return kill(t->pid, sig) < 0 ?
+	    err_sys(c->err, "ending process %d", t->vpid) :
+	    0;
 }
 
 /* End T as its wait status says: by exit_group, or by a signal. */

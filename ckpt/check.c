@@ -64,9 +64,11 @@ check_shared_memory(struct ckpt *c, bool running)
 				(void)nanosleep(&moment, NULL);
 			if (running && !share_memory(a, b))
 				continue;
-			(void)obstacle(c, b, "it shares its memory with "
+			(void)obstacle(c, b,
+			    "it shares its memory with "
 			    "process %d (clone with CLONE_VM), which cannot "
-			    "be saved: end one of them", a->pid);
+			    "be saved: end one of them",
+			    a->pid);
 		}
 }
 
@@ -131,8 +133,10 @@ check_before(struct ckpt *c)
 int
 ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
 {
-	struct ckpt c = { .err = e, .parent = parent,
-		.notes = BUF_INIT(NOTES_MAX), .obstacles = BUF_INIT(NOTES_MAX),
+	struct ckpt c = { .err = e,
+		.parent = parent,
+		.notes = BUF_INIT(NOTES_MAX),
+		.obstacles = BUF_INIT(NOTES_MAX),
 		.session_master = -1 };
 	int r;
 

@@ -20,10 +20,10 @@
  */
 struct ckpt_session {
 	char *name;
-	char **argv;          /* the session's command, NULL-terminated */
-	uint64_t created_s;   /* CLOCK_REALTIME */
-	uint32_t rows, cols;  /* the session's size */
-	struct buf screen;    /* screen_save()'s bytes: opaque here */
+	char **argv;         /* the session's command, NULL-terminated */
+	uint64_t created_s;  /* CLOCK_REALTIME */
+	uint32_t rows, cols; /* the session's size */
+	struct buf screen;   /* screen_save()'s bytes: opaque here */
 };
 
 void ckpt_session_done(struct ckpt_session *s);
@@ -33,14 +33,14 @@ void ckpt_session_done(struct ckpt_session *s);
 struct sleeps; /* when sleeping threads will wake up: opaque memory */
 
 struct save_request {
-	const char *name;     /* session name: the directory of its images */
-	int saved_dirfd;      /* the directory saved/, already checked */
-	pid_t parent;         /* the tree is the descendants of this process:
+	const char *name; /* session name: the directory of its images */
+	int saved_dirfd;  /* the directory saved/, already checked */
+	pid_t parent;     /* the tree is the descendants of this process:
 	                         the server, or the revival's stand-in */
-	pid_t first;          /* the session's first process, as we see it */
-	int master;           /* master of the session's pty */
-	bool stop;            /* leave the tree stopped, to be ended on success */
-	int zstd_level;       /* 0: page data is stored raw */
+	pid_t first;      /* the session's first process, as we see it */
+	int master;       /* master of the session's pty */
+	bool stop;        /* leave the tree stopped, to be ended on success */
+	int zstd_level;   /* 0: page data is stored raw */
 	struct sleeps *sleeps; /* the session's, or NULL; see sleeps_new() */
 	/*
 	 * Called once while the whole tree is stopped: the server reads what
@@ -62,11 +62,11 @@ struct save_request {
 /* What became of a save. */
 struct save_report {
 	uint64_t generation;
-	uint64_t image_len;   /* bytes */
+	uint64_t image_len; /* bytes */
 	uint32_t n_tasks;
-	uint64_t stopped_us;  /* how long the tree stood still */
-	bool slow;            /* no copy-on-write snapshot: copied while stopped */
-	char *notes;          /* lines for the user, owned; NULL: none */
+	uint64_t stopped_us; /* how long the tree stood still */
+	bool slow;   /* no copy-on-write snapshot: copied while stopped */
+	char *notes; /* lines for the user, owned; NULL: none */
 };
 
 /*
@@ -104,8 +104,7 @@ bool save_owns(const struct save *s, pid_t pid);
  * success *RET_REPORT is filled; with req->stop all processes of the tree
  * have been killed by then. On failure the tree runs on. Frees S.
  */
-int save_finish(struct save *s, struct save_report *ret_report,
-    struct err *e);
+int save_finish(struct save *s, struct save_report *ret_report, struct err *e);
 
 /* Give up: writer killed, temporary image removed, tree running. Frees S. */
 void save_abort(struct save *s);
@@ -114,22 +113,22 @@ void save_abort(struct save *s);
 
 struct revive_request {
 	const char *name;
-	uint64_t generation;  /* 0: the latest */
+	uint64_t generation; /* 0: the latest */
 	int saved_dirfd;
 };
 
 /* The revived session. */
 struct revived {
 	uint64_t generation;
-	int master;           /* the session's pty master */
-	pid_t first;          /* its first process, as we see it */
-	pid_t parent;         /* the stand-in: parent for later saves */
-	pid_t init;           /* pid 1 of the namespace: our child; ends last */
-	int status_fd;        /* one int arrives: the wait status of first */
-	bool unprivileged;    /* lives in a one-id user namespace */
+	int master;        /* the session's pty master */
+	pid_t first;       /* its first process, as we see it */
+	pid_t parent;      /* the stand-in: parent for later saves */
+	pid_t init;        /* pid 1 of the namespace: our child; ends last */
+	int status_fd;     /* one int arrives: the wait status of first */
+	bool unprivileged; /* lives in a one-id user namespace */
 	struct sleeps *sleeps; /* for later saves; the server's to free */
 	struct ckpt_session session;
-	char *notes;          /* what differs, for the first attach; or NULL */
+	char *notes; /* what differs, for the first attach; or NULL */
 };
 
 /*
@@ -155,7 +154,7 @@ int ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e);
 /* One snapshot on disk. */
 struct ckpt_generation {
 	uint64_t number;
-	uint64_t saved_s;     /* CLOCK_REALTIME, mtime of the image */
+	uint64_t saved_s; /* CLOCK_REALTIME, mtime of the image */
 	uint64_t image_len;
 };
 
@@ -178,8 +177,6 @@ int ckpt_remove(int saved_dirfd, const char *name, uint64_t generation,
     struct err *e);
 
 /* Keep the newest KEEP generations. */
-int ckpt_prune(int saved_dirfd, const char *name, unsigned keep,
-    struct err *e);
-
+int ckpt_prune(int saved_dirfd, const char *name, unsigned keep, struct err *e);
 
 #endif

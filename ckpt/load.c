@@ -14,8 +14,8 @@
 #include "base/scope.h"
 
 int
-load_file(struct ckpt *c, int fd, uint64_t len,
-    Img__PageRun *const *runs, size_t n_runs)
+load_file(struct ckpt *c, int fd, uint64_t len, Img__PageRun *const *runs,
+    size_t n_runs)
 {
 	struct image_pages *cursor;
 	uint8_t block[16 * IMAGE_PAGE];
@@ -28,14 +28,15 @@ load_file(struct ckpt *c, int fd, uint64_t len,
 
 		if (run->start > len || run->n_pages > len / IMAGE_PAGE ||
 		    run->start + run->n_pages * IMAGE_PAGE > len) {
-			r = err_set(c->err, -EBADMSG, "the image is damaged: "
+			r = err_set(c->err, -EBADMSG,
+			    "the image is damaged: "
 			    "pages beyond the end of an object");
 			break;
 		}
 		for (done = 0; r >= 0 && done < run->n_pages; done += n) {
 			n = run->n_pages - done < 16 ? run->n_pages - done : 16;
-			r = image_read_pages(cursor, run->page + done, block,
-			    n, c->err);
+			r = image_read_pages(cursor, run->page + done, block, n,
+			    c->err);
 			if (r < 0)
 				break;
 			r = io_pwrite(fd, block, n * IMAGE_PAGE,
@@ -85,8 +86,8 @@ load_part(struct ckpt *c, Img__Mm *const *mms, uint64_t from, uint64_t to)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	r = image_pages_open(c->img, &cursor, c->err);
 	for (size_t i = 0; i < c->n_tasks; i++) {
-		for (size_t k = 0; r >= 0 && mms[i] != NULL &&
-		     k < mms[i]->n_pages; k++) {
+		for (size_t k = 0;
+		     r >= 0 && mms[i] != NULL && k < mms[i]->n_pages; k++) {
 			const Img__PageRun *run = mms[i]->pages[k];
 			uint64_t at = 0, end = run->n_pages, n;
 

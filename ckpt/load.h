@@ -11,8 +11,8 @@
 /*
  * Revival: fill shared object FD, LEN bytes long, from the page runs RUNS.
  */
-int load_file(struct ckpt *c, int fd, uint64_t len,
-    Img__PageRun *const *runs, size_t n_runs);
+int load_file(struct ckpt *c, int fd, uint64_t len, Img__PageRun *const *runs,
+    size_t n_runs);
 
 /*
  * Revival: fill the memory of every task whose mappings exist and are

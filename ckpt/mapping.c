@@ -57,8 +57,7 @@ verify_vma(struct ckpt *c, const Img__Vma *v, uint64_t floor)
 	    (v->start | v->end | v->offset) % IMAGE_PAGE != 0 ||
 	    v->kind > VMA_SHM || (v->prot & ~7u) != 0)
 		return damaged(c, "a mapping that cannot be");
-	if (v->kind == VMA_FILE && (v->object == 0 ||
-	    v->object > c->n_mapped))
+	if (v->kind == VMA_FILE && (v->object == 0 || v->object > c->n_mapped))
 		return damaged(c, "a mapping of no file");
 	if (v->kind == VMA_SHM && (v->object == 0 || v->object > c->n_shms))
 		return damaged(c, "a mapping of no shared memory");
@@ -107,8 +106,8 @@ static bool
 unchanged(const Img__Mapped *m, const struct stat *st)
 {
 	return st->st_ino == m->ino && (uint64_t)st->st_size == m->size &&
-	    (int64_t)st->st_mtim.tv_sec * 1000000000 +
-	    st->st_mtim.tv_nsec == m->mtime_ns;
+	    (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec ==
+	    m->mtime_ns;
 }
 
 static int
@@ -122,7 +121,8 @@ open_kept(struct ckpt *c, const Img__Mapped *m)
 	    c->err);
 	if (o == NULL)
 		return damaged(c, "a kept file is not listed");
-	id = (struct object_id){ .hash_hi = o->hash_hi, .hash_lo = o->hash_lo,
+	id = (struct object_id){ .hash_hi = o->hash_hi,
+		.hash_lo = o->hash_lo,
 		.size = o->size };
 	img__object__free_unpacked(o, NULL);
 	r = objects_open(c->saved_dirfd, &id, &fd, c->err);
@@ -141,11 +141,13 @@ open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 	autoclose int fd = -1;
 	struct stat st;
 
-	fd = open(m->path, (m->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-	    O_NONBLOCK);
+	fd = open(m->path,
+	    (m->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	if (m->writable && fd < 0)
-		return err_sys(c->err, "opening %s, which a program had "
-		    "mapped for writing", m->path);
+		return err_sys(c->err,
+		    "opening %s, which a program had "
+		    "mapped for writing",
+		    m->path);
 	if (!m->writable &&
 	    (fd < 0 || fstat(fd, &st) < 0 || !unchanged(m, &st))) {
 		scope_close(&fd);
@@ -261,8 +263,7 @@ skip_saved(const Img__Mm *mm, uint64_t at, size_t len)
 	for (size_t i = 0; i < mm->n_vmas; i++)
 		if (mm->vmas[i]->start < at + len && mm->vmas[i]->end > at)
 			at = mm->vmas[i]->end;
-	if (mm->vdso != 0 && mm->vdso < at + len &&
-	    mm->vdso + VDSO_ROOM > at)
+	if (mm->vdso != 0 && mm->vdso < at + len && mm->vdso + VDSO_ROOM > at)
 		at = mm->vdso + VDSO_ROOM;
 	return at;
 }
@@ -319,8 +320,8 @@ batch_flush(struct batch *b)
 }
 
 static int
-batch_add(struct batch *b, uint64_t nr, uint64_t a0, uint64_t a1,
-    uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+batch_add(struct batch *b, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
+    uint64_t a3, uint64_t a4, uint64_t a5)
 {
 	b->ops[b->n++] = (struct tracee_op){ .nr = nr,
 		.args = { a0, a1, a2, a3, a4, a5 } };
@@ -386,8 +387,7 @@ mapping_make(struct ckpt *c, struct task *t, const Img__Mm *mm)
 	b->c = c;
 	b->t = t;
 	b->what = "taking its old memory away";
-	r = batch_add(b, SYS_munmap, IMAGE_PAGE, from - IMAGE_PAGE, 0, 0, 0,
-	    0);
+	r = batch_add(b, SYS_munmap, IMAGE_PAGE, from - IMAGE_PAGE, 0, 0, 0, 0);
 	if (r >= 0)
 		r = batch_add(b, SYS_munmap, to, TASK_TOP - to, 0, 0, 0, 0);
 	if (r >= 0)
@@ -407,8 +407,7 @@ finish_vma(struct batch *b, const Img__Mm *mm, const Img__Vma *v)
 	int r = 0;
 
 	if (filling_prot(mm, v) != v->prot)
-		r = batch_add(b, SYS_mprotect, v->start, len, v->prot, 0, 0,
-		    0);
+		r = batch_add(b, SYS_mprotect, v->start, len, v->prot, 0, 0, 0);
 	for (size_t i = 0; r >= 0 && i < N_ELEMENTS(advices); i++)
 		if (v->flags & advices[i].flag)
 			r = batch_add(b, SYS_madvise, v->start, len,
@@ -436,11 +435,16 @@ static int
 set_numbers(struct ckpt *c, struct task *t, const Img__Mm *mm)
 {
 	struct prctl_mm_map map = { .start_code = mm->start_code,
-		.end_code = mm->end_code, .start_data = mm->start_data,
-		.end_data = mm->end_data, .start_brk = mm->start_brk,
-		.brk = mm->brk, .start_stack = mm->start_stack,
-		.arg_start = mm->arg_start, .arg_end = mm->arg_end,
-		.env_start = mm->env_start, .env_end = mm->env_end };
+		.end_code = mm->end_code,
+		.start_data = mm->start_data,
+		.end_data = mm->end_data,
+		.start_brk = mm->start_brk,
+		.brk = mm->brk,
+		.start_stack = mm->start_stack,
+		.arg_start = mm->arg_start,
+		.arg_end = mm->arg_end,
+		.env_start = mm->env_start,
+		.env_end = mm->env_end };
 	raddr auxv, where;
 	int64_t val;
 
@@ -451,8 +455,8 @@ set_numbers(struct ckpt *c, struct task *t, const Img__Mm *mm)
 	where = tracee_put(&t->area, &map, sizeof map);
 	if (auxv == 0 || where == 0)
 		return damaged(c, "an auxiliary vector that is too long");
-	val = task_must(c, t, "telling the kernel about its memory",
-	    SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, where, sizeof map, 0, 0);
+	val = task_must(c, t, "telling the kernel about its memory", SYS_prctl,
+	    PR_SET_MM, PR_SET_MM_MAP, where, sizeof map, 0, 0);
 	return val < 0 ? (int)val : 0;
 }
 

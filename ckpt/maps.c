@@ -18,14 +18,23 @@ static const struct {
 	char name[3];
 	uint32_t flag;
 } vm_flags[] = {
-	{ "gd", VMA_F_GROWSDOWN }, { "hg", VMA_F_HUGEPAGE },
-	{ "nh", VMA_F_NOHUGEPAGE }, { "mg", VMA_F_MERGEABLE },
-	{ "dc", VMA_F_DONTFORK }, { "dd", VMA_F_DONTDUMP },
-	{ "wf", VMA_F_WIPEONFORK }, { "sr", VMA_F_SEQUENTIAL },
-	{ "rr", VMA_F_RANDOM }, { "lo", VMA_F_LOCKED },
-	{ "nr", VMA_F_NORESERVE }, { "ht", VMA_F_HUGETLB },
-	{ "io", VMA_F_IO }, { "pf", VMA_F_IO },
-	{ "um", VMA_F_UFFD }, { "uw", VMA_F_UFFD }, { "ui", VMA_F_UFFD },
+	{ "gd", VMA_F_GROWSDOWN },
+	{ "hg", VMA_F_HUGEPAGE },
+	{ "nh", VMA_F_NOHUGEPAGE },
+	{ "mg", VMA_F_MERGEABLE },
+	{ "dc", VMA_F_DONTFORK },
+	{ "dd", VMA_F_DONTDUMP },
+	{ "wf", VMA_F_WIPEONFORK },
+	{ "sr", VMA_F_SEQUENTIAL },
+	{ "rr", VMA_F_RANDOM },
+	{ "lo", VMA_F_LOCKED },
+	{ "nr", VMA_F_NORESERVE },
+	{ "ht", VMA_F_HUGETLB },
+	{ "io", VMA_F_IO },
+	{ "pf", VMA_F_IO },
+	{ "um", VMA_F_UFFD },
+	{ "uw", VMA_F_UFFD },
+	{ "ui", VMA_F_UFFD },
 };
 
 /* A path of maps with \012 undone: the kernel escapes newlines only. */
@@ -53,11 +62,15 @@ parse_line(struct vma *v, char *line)
 	char perms[5];
 	int at = -1;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu%n", &start, &end,
-	    perms, &off, &maj, &min, &ino, &at) != 7 || at < 0)
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu%n", &start, &end, perms,
+		&off, &maj, &min, &ino, &at) != 7 ||
+	    at < 0)
 		return -EBADMSG;
-	*v = (struct vma){ .start = start, .end = end, .offset = off,
-		.dev = makedev(maj, min), .ino = ino };
+	*v = (struct vma){ .start = start,
+		.end = end,
+		.offset = off,
+		.dev = makedev(maj, min),
+		.ino = ino };
 	if (end <= start || strlen(perms) != 4)
 		return -EBADMSG;
 	v->prot = (perms[0] == 'r' ? PROT_READ : 0) |

@@ -178,7 +178,10 @@ mapped_id(struct ckpt *c, const char *path, uint64_t dev, uint64_t ino,
 		return err_set(c->err, -ENOMEM, "out of memory");
 	c->mapped = p;
 	c->mapped[c->n_mapped] = (struct mapped){ .path = strdup(path),
-		.dev = dev, .ino = ino, .writable = writable, .fd = -1 };
+		.dev = dev,
+		.ino = ino,
+		.writable = writable,
+		.fd = -1 };
 	if (c->mapped[c->n_mapped].path == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	*ret_id = ++c->n_mapped;
@@ -202,8 +205,8 @@ shm_id(struct ckpt *c, const struct vma *v, uint64_t *ret_id)
 	if (p == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	c->shms = p;
-	c->shms[c->n_shms] = (struct shm){ .dev = v->dev, .ino = v->ino,
-		.len = len, .fd = -1 };
+	c->shms[c->n_shms] =
+	    (struct shm){ .dev = v->dev, .ino = v->ino, .len = len, .fd = -1 };
 	*ret_id = ++c->n_shms;
 	return 0;
 }
@@ -220,7 +223,9 @@ remember_unforked(struct ckpt *c, const struct task *t, const struct vma *v)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	c->unforked = p;
 	c->unforked[c->n_unforked++] = (struct unforked){ .pid = t->pid,
-		.start = v->start, .end = v->end, .flags = v->flags };
+		.start = v->start,
+		.end = v->end,
+		.flags = v->flags };
 	return 0;
 }
 
@@ -239,9 +244,11 @@ memory_check(struct ckpt *c, struct task *t)
 	}
 	if (r < 0) {
 		free_vmas(&m);
-		return obstacle(c, t, "its memory cannot be read (%s): "
+		return obstacle(c, t,
+		    "its memory cannot be read (%s): "
 		    "it belongs to somebody else or protects itself; end it "
-		    "before the save", strerror(-r));
+		    "before the save",
+		    strerror(-r));
 	}
 	for (size_t i = 0; r >= 0 && i < m.n_vmas; i++) {
 		const struct vma *v = &m.vmas[i];
@@ -251,10 +258,13 @@ memory_check(struct ckpt *c, struct task *t)
 			continue;
 		why = unsupported(v);
 		if (why != NULL)
-			r = obstacle(c, t, "it maps %s, which cannot be "
-			    "saved: end it before the save", why);
-		if (r >= 0 && (v->flags & (VMA_F_DONTFORK |
-		    VMA_F_WIPEONFORK | VMA_F_LOCKED)))
+			r = obstacle(c, t,
+			    "it maps %s, which cannot be "
+			    "saved: end it before the save",
+			    why);
+		if (r >= 0 &&
+		    (v->flags &
+			(VMA_F_DONTFORK | VMA_F_WIPEONFORK | VMA_F_LOCKED)))
 			r = remember_unforked(c, t, v);
 	}
 	free_vmas(&m);
@@ -375,7 +385,7 @@ static void
 cut_area(const struct task *t, struct vma *v)
 {
 	uint64_t from = t->area.code < t->area.data ? t->area.code :
-	    t->area.data;
+						      t->area.data;
 	uint64_t to = t->area.data + t->area.data_len;
 
 	if (t->area.code + IMAGE_PAGE > to)

@@ -42,21 +42,21 @@ struct vma {
 	uint32_t flags;    /* enum vma_flag */
 	enum vma_kind kind;
 	bool shared;
-	bool all;          /* store every page: its file is gone */
-	char *path;        /* owned; "" when anonymous */
-	uint8_t *copy;     /* content taken during the stop, or NULL; owned
+	bool all;      /* store every page: its file is gone */
+	char *path;    /* owned; "" when anonymous */
+	uint8_t *copy; /* content taken during the stop, or NULL; owned
 	                      (mmap'd, end - start bytes) */
 };
 
 struct memory {
 	struct vma *vmas; /* owned; ascending */
 	size_t n_vmas;
-	Img__Mm rec;      /* its own fields filled, lists empty */
+	Img__Mm rec; /* its own fields filled, lists empty */
 	uint8_t auxv[1024];
-	uint64_t vdso;    /* first of [vvar]..[vdso]; 0: none */
+	uint64_t vdso; /* first of [vvar]..[vdso]; 0: none */
 	uint64_t vdso_end;
-	uint64_t exe;     /* id of IMG_MAPPED */
-	char *exe_path;   /* owned */
+	uint64_t exe;   /* id of IMG_MAPPED */
+	char *exe_path; /* owned */
 };
 
 void memory_free(struct memory *m);

@@ -108,8 +108,8 @@ task_run(struct ckpt *c, struct task *t, struct tracee_op *ops, size_t n)
 }
 
 int64_t
-task_call(struct ckpt *c, struct task *t, uint64_t nr, uint64_t a0,
-    uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+task_call(struct ckpt *c, struct task *t, uint64_t nr, uint64_t a0, uint64_t a1,
+    uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
 	int64_t val;
 	int r;
@@ -144,8 +144,10 @@ file_inherit(struct ckpt *c, int fd)
 
 	to = fcntl(fd, F_DUPFD, c->fd_next);
 	if (to < 0) {
-		int r = err_sys(c->err, "too many open files to revive (limit "
-		    "of open descriptors reached at %d)", c->fd_next);
+		int r = err_sys(c->err,
+		    "too many open files to revive (limit "
+		    "of open descriptors reached at %d)",
+		    c->fd_next);
 
 		(void)close(fd);
 		return r;
@@ -154,4 +156,3 @@ file_inherit(struct ckpt *c, int fd)
 	c->fd_next = to + 1;
 	return to;
 }
-

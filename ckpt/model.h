@@ -44,21 +44,21 @@ struct task {
 	pid_t vpid; /* what it sees itself as */
 	pid_t vppid, vpgid, vsid;
 	enum task_state state;
-	int wait_status;      /* of a zombie, as wait(2) gives it */
-	int exit_signal;      /* what its parent gets at its end */
-	bool subreaper;       /* orphans below it become its children */
-	char comm[16];        /* its name, for sentences */
-	struct task *parent;  /* NULL: the server or stand-in */
+	int wait_status;        /* of a zombie, as wait(2) gives it */
+	int exit_signal;        /* what its parent gets at its end */
+	bool subreaper;         /* orphans below it become its children */
+	char comm[16];          /* its name, for sentences */
+	struct task *parent;    /* NULL: the server or stand-in */
 	struct tracee *threads; /* leader first; not owned in a save */
 	size_t n_threads;
 	struct tracee_area area;
-	struct memory *mem;   /* owned */
+	struct memory *mem; /* owned */
 	/* Save only: the copy-on-write snapshot. */
-	pid_t snapshot;       /* 0: none */
+	pid_t snapshot;                         /* 0: none */
 	int snap_mem, snap_pagemap, snap_smaps; /* its files; -1 */
 	/* Revival only. */
-	pid_t *vtids;         /* of threads[i], as saved */
-	pid_t born_sid;       /* the session it inherits at birth */
+	pid_t *vtids;   /* of threads[i], as saved */
+	pid_t born_sid; /* the session it inherits at birth */
 	bool made;
 	const Img__Task *rec; /* its record */
 };
@@ -96,8 +96,8 @@ struct unforked {
 };
 
 struct ckpt {
-	struct err *err;      /* the sentence of a failure goes here */
-	struct task *tasks;   /* parents before children */
+	struct err *err;    /* the sentence of a failure goes here */
+	struct task *tasks; /* parents before children */
 	size_t n_tasks;
 	struct buf notes;     /* lines for the user: what will differ */
 	struct buf obstacles; /* lines: what stands in the way */
@@ -109,7 +109,7 @@ struct ckpt {
 
 	/* Save. */
 	const struct save_request *req;
-	pid_t parent;         /* the tree is what descends from it */
+	pid_t parent; /* the tree is what descends from it */
 	struct freeze frozen;
 	struct record *records;
 	size_t n_records, cap_records;
@@ -123,11 +123,11 @@ struct ckpt {
 	/* Revival. */
 	struct image *img;
 	int saved_dirfd;
-	bool userns;          /* in a one-id user namespace */
-	int fd_base;          /* inherited descriptors start here, in every
+	bool userns;        /* in a one-id user namespace */
+	int fd_base;        /* inherited descriptors start here, in every
 	                         task as in the restorer */
-	int fd_next;          /* the next free of those */
-	int session_master;   /* the restorer's copy, to hand out; -1 */
+	int fd_next;        /* the next free of those */
+	int session_master; /* the restorer's copy, to hand out; -1 */
 };
 
 /* ---- save ---- */
@@ -171,9 +171,9 @@ int64_t task_call(struct ckpt *c, struct task *t, uint64_t nr, uint64_t a0,
  * Like task_call(), and a negative answer is a failure with the sentence
  * "PROCESS (pid N): WHAT: error".
  */
-int64_t task_must(struct ckpt *c, struct task *t, const char *what,
-    uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
-    uint64_t a4, uint64_t a5);
+int64_t task_must(struct ckpt *c, struct task *t, const char *what, uint64_t nr,
+    uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+    uint64_t a5);
 
 /* ---- revival ---- */
 

@@ -103,10 +103,12 @@ put_pages(struct writing *x, uint64_t start, const uint8_t *data, size_t n,
 
 	for (i = 0; i < n; i = from) {
 		for (from = i; from < n && !keep_zero &&
-		     is_zero(data + from * IMAGE_PAGE); from++)
+		     is_zero(data + from * IMAGE_PAGE);
+		     from++)
 			;
-		for (i = from; from < n && (keep_zero ||
-		     !is_zero(data + from * IMAGE_PAGE)); from++)
+		for (i = from; from < n &&
+		     (keep_zero || !is_zero(data + from * IMAGE_PAGE));
+		     from++)
 			;
 		if (from == i)
 			return 0;
@@ -136,8 +138,9 @@ keep_pages(struct writing *x, uint64_t start, uint8_t *room, size_t len,
 	for (i = 0; i < n; i = k) {
 		while (i < n && !keep_zero && is_zero(room + i * IMAGE_PAGE))
 			i++;
-		for (k = i; k < n && (keep_zero ||
-		     !is_zero(room + k * IMAGE_PAGE)); k++)
+		for (k = i;
+		     k < n && (keep_zero || !is_zero(room + k * IMAGE_PAGE));
+		     k++)
 			;
 		if (k == i)
 			break;
@@ -190,8 +193,11 @@ static int
 scan_regions(struct writing *x)
 {
 	struct scan_region vec[N_REGIONS];
-	struct scan_arg a = { .size = sizeof a, .start = x->v->start,
-		.end = x->v->end, .vec = (uintptr_t)vec, .vec_len = N_REGIONS,
+	struct scan_arg a = { .size = sizeof a,
+		.start = x->v->start,
+		.end = x->v->end,
+		.vec = (uintptr_t)vec,
+		.vec_len = N_REGIONS,
 		.category_inverted = SCAN_FILE | SCAN_PFNZERO,
 		.category_mask = SCAN_FILE | SCAN_PFNZERO,
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
@@ -231,13 +237,14 @@ read_pagemap(struct writing *x)
 		if (r < 0)
 			return r;
 		for (i = 0; i < n; i = k + 1) {
-			for (k = i; k < n && (bits[k] &
-			     (PM_PRESENT | PM_SWAP)) != 0 &&
-			     (bits[k] & PM_FILE) == 0; k++)
+			for (k = i;
+			     k < n && (bits[k] & (PM_PRESENT | PM_SWAP)) != 0 &&
+			     (bits[k] & PM_FILE) == 0;
+			     k++)
 				;
 			from = at + i * IMAGE_PAGE;
 			r = k == i ? 0 :
-			    put_range(x, from, at + k * IMAGE_PAGE);
+				     put_range(x, from, at + k * IMAGE_PAGE);
 			if (r < 0)
 				return r;
 		}
@@ -282,7 +289,7 @@ vma_at(const struct memory *m, uint64_t addr)
 			hi = mid;
 	}
 	return lo < m->n_vmas && m->vmas[lo].start <= addr ? &m->vmas[lo] :
-	    NULL;
+							     NULL;
 }
 
 /*
@@ -309,23 +316,24 @@ read_flags(struct ckpt *c, struct task *t)
 			continue;
 		if (s != NULL)
 			v->flags |= s->flags;
-		if (v->copy == NULL && (s == NULL ||
-		    (s->flags & VMA_F_WIPEONFORK)) && !v->shared &&
-		    t->snapshot != 0)
+		if (v->copy == NULL &&
+		    (s == NULL || (s->flags & VMA_F_WIPEONFORK)) &&
+		    !v->shared && t->snapshot != 0)
 			r = -EAGAIN;
 	}
 	for (size_t i = 0; i < now.n_vmas; i++)
 		free(now.vmas[i].path);
 	free(now.vmas);
 	if (r < 0)
-		return err_num(c->err, r, "%s (pid %d): its mappings changed "
-		    "while it was being saved", t->comm, t->pid);
+		return err_num(c->err, r,
+		    "%s (pid %d): its mappings changed "
+		    "while it was being saved",
+		    t->comm, t->pid);
 	return 0;
 }
 
 static int
-put_mm(struct ckpt *c, struct image_writer *w, struct task *t,
-    struct runs *rs)
+put_mm(struct ckpt *c, struct image_writer *w, struct task *t, struct runs *rs)
 {
 	struct memory *m = t->mem;
 	autofree Img__Vma *vmas = calloc(m->n_vmas + 1, sizeof *vmas);
@@ -378,9 +386,10 @@ check_alive(struct ckpt *c, const struct task *t)
 	    st.state == 't' &&
 	    io_pread(t->snap_pagemap, &bits, sizeof bits, 0) >= 0)
 		return 0;
-	return err_set(c->err, -ESRCH, "%s (pid %d): its %s was killed while "
-	    "it was being written: save again", t->comm, t->pid,
-	    t->snapshot != 0 ? "snapshot" : "process");
+	return err_set(c->err, -ESRCH,
+	    "%s (pid %d): its %s was killed while "
+	    "it was being written: save again",
+	    t->comm, t->pid, t->snapshot != 0 ? "snapshot" : "process");
 }
 
 static int
@@ -454,24 +463,26 @@ write_mapped(struct ckpt *c, struct image_writer *w, struct mapped *mp,
 	m.path = mp->path;
 	m.writable = mp->writable;
 	fd = open(mp->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	for (size_t i = 0; i < c->n_tasks && (fd < 0 || fstat(fd, &st) < 0 ||
-	     st.st_ino != mp->ino); i++) {
+	for (size_t i = 0; i < c->n_tasks &&
+	     (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != mp->ino);
+	     i++) {
 		char exe[64];
 
-		if (c->tasks[i].mem == NULL ||
-		    c->tasks[i].mem->exe != id)
+		if (c->tasks[i].mem == NULL || c->tasks[i].mem->exe != id)
 			continue;
 		scope_close(&fd);
 		(void)snprintf(exe, sizeof exe, "/proc/%d/exe",
 		    c->tasks[i].snapshot != 0 ? c->tasks[i].snapshot :
-		    c->tasks[i].pid);
+						c->tasks[i].pid);
 		fd = open(exe, O_RDONLY | O_CLOEXEC);
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(c->err, "keeping a copy of %s", mp->path);
 	if (st.st_ino != mp->ino)
-		return err_set(c->err, -EAGAIN, "%s was replaced while it was "
-		    "being saved: save again", mp->path);
+		return err_set(c->err, -EAGAIN,
+		    "%s was replaced while it was "
+		    "being saved: save again",
+		    mp->path);
 	m.dev = st.st_dev;
 	m.ino = st.st_ino;
 	m.size = (uint64_t)st.st_size;

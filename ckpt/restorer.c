@@ -32,7 +32,7 @@
 #include "ckpt/threads.h"
 #include "ckpt/tree.h"
 
-#define OPTIONS                                                   \
+#define OPTIONS                                                         \
 	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
 	    PTRACE_O_TRACEVFORK)
 
@@ -134,15 +134,18 @@ fork_standin(struct restorer *rs)
 		(void)!read(hold[0], &byte, 1);
 		standin_main(rs->status[1], rs->first);
 	}
-	r = pid < 0 ? err_sys(c->err, "making the stand-in (number %d)",
-	    want) : 0;
+	r = pid < 0 ? err_sys(c->err, "making the stand-in (number %d)", want) :
+		      0;
 	(void)close(hold[0]);
 	if (r >= 0)
 		r = tracee_seize(th, pid, pid, OPTIONS, c->err);
 	if (r >= 0)
 		r = tracee_wait_stop(th, UINT64_MAX, c->err);
-	rs->server = (struct task){ .pid = pid, .vpid = pid, .threads = th,
-		.n_threads = 1, .area = TRACEE_AREA_NONE,
+	rs->server = (struct task){ .pid = pid,
+		.vpid = pid,
+		.threads = th,
+		.n_threads = 1,
+		.area = TRACEE_AREA_NONE,
 		.comm = "(stand-in)" };
 	(void)close(hold[1]); /* when it goes on, it reads the end */
 	return r;

@@ -24,10 +24,10 @@ struct restorer {
 	struct ckpt c;
 	struct err err;
 	int sock;
-	int status[2];   /* pipe: wait status of the first process */
-	pid_t first;     /* its vpid */
-	pid_t parent;    /* the vpid of the old server */
-	Img__Mm **mms;   /* of c.tasks[i]; NULL for zombies; owned */
+	int status[2];      /* pipe: wait status of the first process */
+	pid_t first;        /* its vpid */
+	pid_t parent;       /* the vpid of the old server */
+	Img__Mm **mms;      /* of c.tasks[i]; NULL for zombies; owned */
 	struct task server; /* the stand-in, as a task */
 	struct tracee server_thread;
 };

@@ -39,13 +39,17 @@ check_machine(struct ckpt *c, const Img__Machine *m)
 	const char *missing;
 
 	if (m->arch == NULL || strcmp(m->arch, arch_name) != 0)
-		return err_set(c->err, -ENOTSUP, "it was saved on another "
-		    "kind of machine (%s, this is %s)", m->arch, arch_name);
+		return err_set(c->err, -ENOTSUP,
+		    "it was saved on another "
+		    "kind of machine (%s, this is %s)",
+		    m->arch, arch_name);
 	missing = arch_features_missing(m->features, m->n_features);
 	if (missing != NULL)
-		return err_set(c->err, -ENOTSUP, "this processor lacks %s, "
+		return err_set(c->err, -ENOTSUP,
+		    "this processor lacks %s, "
 		    "which the programs may use: revive it on the machine it "
-		    "was saved on, or a newer one", missing);
+		    "was saved on, or a newer one",
+		    missing);
 	return vdso_check(c, m);
 }
 
@@ -59,7 +63,8 @@ read_session(struct ckpt *c, struct ckpt_session *ret_s)
 	if (m == NULL)
 		return -EBADMSG;
 	*ret_s = (struct ckpt_session){ .created_s = m->created_s,
-		.rows = m->rows, .cols = m->cols,
+		.rows = m->rows,
+		.cols = m->cols,
 		.screen = BUF_INIT(IMAGE_RECORD_MAX) };
 	ret_s->name = strdup(m->name);
 	ret_s->argv = calloc(m->n_argv + 1, sizeof *ret_s->argv);
@@ -101,8 +106,10 @@ receive(int sock, struct report *rep, int fds[N_REPORT_FDS], struct err *e)
 		struct cmsghdr align;
 	} u;
 	struct iovec iov = { .iov_base = rep, .iov_len = sizeof *rep };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = u.space, .msg_controllen = sizeof u.space };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = u.space,
+		.msg_controllen = sizeof u.space };
 	struct cmsghdr *cm;
 	ssize_t n;
 
@@ -110,7 +117,8 @@ receive(int sock, struct report *rep, int fds[N_REPORT_FDS], struct err *e)
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof *rep)
-		return err_set(e, -EIO, "the restorer was killed: nothing "
+		return err_set(e, -EIO,
+		    "the restorer was killed: nothing "
 		    "was revived");
 	if (rep->result < 0) {
 		*e = rep->err;
@@ -149,7 +157,8 @@ take_over(struct restorer *rs, int sock,
 	if (r < 0)
 		return err_set(&rs->err, r, "the server was not ready");
 	if (write(sock, "", 1) != 1 || read(sock, &done, 1) != 1)
-		return err_set(&rs->err, -EIO, "the restorer was killed: "
+		return err_set(&rs->err, -EIO,
+		    "the restorer was killed: "
 		    "nothing was revived");
 	return 0;
 }
@@ -239,7 +248,8 @@ revive_start(const struct revive_request *req,
 	if (rs == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
 	rs->c = (struct ckpt){ .err = &rs->err,
-		.saved_dirfd = req->saved_dirfd, .session_master = -1,
+		.saved_dirfd = req->saved_dirfd,
+		.session_master = -1,
 		.userns = space_needs_userns(),
 		.notes = BUF_INIT(REPORT_NOTES_MAX),
 		.obstacles = BUF_INIT(REPORT_NOTES_MAX) };

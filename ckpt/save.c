@@ -40,10 +40,10 @@
 #include "ckpt/vdso.h"
 #include "ckpt/writer.h"
 
-#define STOP_MS 200       /* for the tree to stop, before it is let go again */
+#define STOP_MS 200 /* for the tree to stop, before it is let go again */
 #define STOP_TRIES 5
 
-#define GONE_TRIES 5000   /* milliseconds until killed processes are gone */
+#define GONE_TRIES 5000 /* milliseconds until killed processes are gone */
 
 static uint64_t
 now_us(void)
@@ -142,7 +142,7 @@ save_machine(struct ckpt *c)
 	m.n_features = arch_features(features);
 	m.saved_ns = ts_ns(now);
 	if (io_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id",
-	    &boot_id) >= 0)
+		&boot_id) >= 0)
 		m.boot_id = (char *)boot_id.data;
 	for (size_t i = 0; i < c->n_tasks; i++)
 		if (task_is_live(&c->tasks[i])) {
@@ -214,7 +214,8 @@ take_snapshots(struct save *s)
 		if (task_is_live(&c->tasks[i]) &&
 		    snapshot_take(c, &c->tasks[i]) < 0) {
 			s->slow = s->stopped = true;
-			note(c, &c->tasks[i], "no copy-on-write snapshot "
+			note(c, &c->tasks[i],
+			    "no copy-on-write snapshot "
 			    "(%s): it stood still while it was written",
 			    c->err->text);
 		}
@@ -341,9 +342,12 @@ save_start(const struct save_request *req, struct save **ret_save,
 	s->req = *req;
 	s->stopped = req->stop;
 	s->report = -1;
-	s->c = (struct ckpt){ .err = &s->err, .req = &s->req,
-		.parent = req->parent, .saved_dirfd = req->saved_dirfd,
-		.notes = BUF_INIT(NOTES_MAX), .obstacles = BUF_INIT(NOTES_MAX),
+	s->c = (struct ckpt){ .err = &s->err,
+		.req = &s->req,
+		.parent = req->parent,
+		.saved_dirfd = req->saved_dirfd,
+		.notes = BUF_INIT(NOTES_MAX),
+		.obstacles = BUF_INIT(NOTES_MAX),
 		.session_master = -1 };
 	r = save_run(s);
 	if (r < 0) {
@@ -389,8 +393,8 @@ sweep(const struct save *s)
 {
 	autoclose int dirfd = -1;
 
-	if (store_open(s->req.saved_dirfd, s->req.name, false, &dirfd,
-		NULL) >= 0)
+	if (store_open(s->req.saved_dirfd, s->req.name, false, &dirfd, NULL) >=
+	    0)
 		(void)temp_sweep(dirfd);
 }
 
@@ -404,8 +408,7 @@ reap_tree(struct ckpt *c)
 	bool left = false;
 
 	for (size_t i = 0; i < c->frozen.n_threads; i++)
-		(void)waitpid(c->frozen.threads[i].tid, NULL,
-		    WNOHANG | __WALL);
+		(void)waitpid(c->frozen.threads[i].tid, NULL, WNOHANG | __WALL);
 	for (size_t i = 0; i < c->n_tasks; i++) {
 		(void)waitpid(c->tasks[i].pid, NULL, WNOHANG | __WALL);
 		if (kill(c->tasks[i].pid, 0) == 0)
@@ -440,19 +443,20 @@ save_finish(struct save *s, struct save_report *ret_report, struct err *e)
 	reap_writer(s);
 	if (r < 0) {
 		sweep(s);
-		r = err_set(e, -EIO, "the writer of the image was killed: "
+		r = err_set(e, -EIO,
+		    "the writer of the image was killed: "
 		    "nothing was saved");
 	} else if (v.result < 0) {
 		*e = v.err;
 		r = v.result;
 	} else {
-		*ret_report = (struct save_report){
-			.generation = v.generation, .image_len = v.image_len,
-			.n_tasks = s->n_tasks, .stopped_us = s->stopped_us,
+		*ret_report = (struct save_report){ .generation = v.generation,
+			.image_len = v.image_len,
+			.n_tasks = s->n_tasks,
+			.stopped_us = s->stopped_us,
 			.slow = s->slow };
 		if (s->c.notes.len > 0 && buf_put(&s->c.notes, "", 1) >= 0)
-			ret_report->notes =
-			    (char *)TAKE_PTR(s->c.notes.data);
+			ret_report->notes = (char *)TAKE_PTR(s->c.notes.data);
 		if (s->req.stop)
 			end_tree(s);
 	}

@@ -138,7 +138,7 @@ sample(struct ckpt *c, pid_t tid)
 
 	if (read_proc(tid, "syscall", &b) < 0 ||
 	    sscanf((char *)b.data, "%llu %llx %llx %llx %llx %llx %llx", &nr,
-	    &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 7)
+		&a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 7)
 		return 0; /* it runs */
 	for (int i = 0; i < 6; i++)
 		s.args[i] = a[i];
@@ -147,8 +147,7 @@ sample(struct ckpt *c, pid_t tid)
 	if (!has_restart_block(&s) || procfs_stat(tid, &st) < 0 ||
 	    st.processor < 0 || st.processor >= CPU_SETSIZE ||
 	    read_sched(tid, &ran, &s.n_switches) < 0 ||
-	    read_clock(st.processor, &clock) < 0 ||
-	    c->n_asleep == SLEEPERS_MAX)
+	    read_clock(st.processor, &clock) < 0 || c->n_asleep == SLEEPERS_MAX)
 		return 0;
 	s.end_ns = now_ns() - (clock > ran ? clock - ran : 0);
 	p = reallocarray(c->asleep, c->n_asleep + 1, sizeof *c->asleep);
@@ -181,7 +180,7 @@ sleep_confirm(struct ckpt *c)
 	for (size_t i = 0; i < c->n_asleep; i++)
 		if (!c->asleep[i].restarted &&
 		    (read_sched(c->asleep[i].tid, &ran, &n) < 0 ||
-		    n != c->asleep[i].n_switches + 1))
+			n != c->asleep[i].n_switches + 1))
 			c->asleep[i].tid = 0; /* it woke up in between */
 }
 
@@ -197,8 +196,8 @@ same_call(const struct asleep *a, pid_t tid, uint64_t nr,
 
 /* How long call NR with ARGS sleeps in all. */
 static int
-whole_time(struct ckpt *c, struct task *t, uint64_t nr,
-    const uint64_t args[6], uint64_t *ret_ns)
+whole_time(struct ckpt *c, struct task *t, uint64_t nr, const uint64_t args[6],
+    uint64_t *ret_ns)
 {
 	struct timespec ts;
 	uint64_t at;
@@ -208,16 +207,16 @@ whole_time(struct ckpt *c, struct task *t, uint64_t nr,
 		*ret_ns = (uint64_t)(int)args[2] * NS_PER_MS;
 		return 0;
 	}
-	at = nr == SYS_nanosleep ? args[0] :
-	    nr == SYS_clock_nanosleep ? args[2] : args[3];
+	at = nr == SYS_nanosleep      ? args[0] :
+	    nr == SYS_clock_nanosleep ? args[2] :
+					args[3];
 	r = tracee_read(&t->area, at, &ts, sizeof ts, c->err);
 	if (r < 0)
 		return r;
 	if (ts.tv_sec < 0 || (uint64_t)ts.tv_sec > FOREVER / NS_PER_S / 4)
 		*ret_ns = FOREVER / 4;
 	else
-		*ret_ns = (uint64_t)ts.tv_sec * NS_PER_S +
-		    (uint64_t)ts.tv_nsec;
+		*ret_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 	return 0;
 }
 
@@ -232,8 +231,8 @@ find(const struct asleep *v, size_t n, pid_t tid, uint64_t nr,
 }
 
 int
-sleep_save(struct ckpt *c, struct task *t, struct tracee *th,
-    uint64_t *ret_nr, uint64_t *ret_left_ns)
+sleep_save(struct ckpt *c, struct task *t, struct tracee *th, uint64_t *ret_nr,
+    uint64_t *ret_left_ns)
 {
 	const struct sleeps *known = c->req->sleeps;
 	const struct asleep *found = NULL;
@@ -273,8 +272,7 @@ sleep_keep(struct ckpt *c, struct sleeps *keep)
 
 	free(keep->v);
 	for (size_t i = 0; i < c->n_asleep; i++)
-		if (c->asleep[i].tid != 0 &&
-		    c->asleep[i].n_switches == FOREVER)
+		if (c->asleep[i].tid != 0 && c->asleep[i].n_switches == FOREVER)
 			c->asleep[n++] = c->asleep[i];
 	keep->v = TAKE_PTR(c->asleep);
 	keep->n = n;

@@ -13,12 +13,12 @@
 
 /* A thread asleep, and until when. */
 struct asleep {
-	pid_t tid;          /* as this process sees it */
-	uint64_t nr;        /* the call */
+	pid_t tid;   /* as this process sees it */
+	uint64_t nr; /* the call */
 	uint64_t args[6];
-	uint64_t end_ns;    /* CLOCK_MONOTONIC of this process; sampled: since */
+	uint64_t end_ns; /* CLOCK_MONOTONIC of this process; sampled: since */
 	uint64_t n_switches; /* of the scheduler, at the sample */
-	bool restarted;     /* seen in restart_syscall(2): no call begun since
+	bool restarted;      /* seen in restart_syscall(2): no call begun since
 	                       looks like that */
 };
 

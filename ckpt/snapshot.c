@@ -21,7 +21,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 
-#define CHILD_OPTIONS                                          \
+#define CHILD_OPTIONS                                                   \
 	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
 	    PTRACE_O_TRACEVFORK)
 
@@ -66,8 +66,7 @@ fork_snapshot(struct ckpt *c, struct task *t, struct tracee *helper,
 	r = clone_traced(c, helper, area, CLONE_FILES, &snap, &snap_area,
 	    &vpid);
 	if (r >= 0)
-		r = tracee_run(&snap, &snap_area, ops, N_ELEMENTS(ops),
-		    c->err);
+		r = tracee_run(&snap, &snap_area, ops, N_ELEMENTS(ops), c->err);
 	tracee_area_forget(&snap_area);
 	if (r < 0) {
 		tracee_detach(&snap);
@@ -106,12 +105,14 @@ snapshot_take(struct ckpt *c, struct task *t)
 		    "it lives below a subreaper of the session");
 	r = FAULT("save.snapshot", c->err);
 	if (r >= 0)
-		r = tracee_set_options(th, options | PTRACE_O_TRACECLONE |
-		    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK, c->err);
+		r = tracee_set_options(th,
+		    options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+			PTRACE_O_TRACEVFORK,
+		    c->err);
 	if (r < 0)
 		return r;
-	r = clone_traced(c, th, &t->area,
-	    CLONE_VM | CLONE_FILES | CLONE_FS, &helper, &area, &vpid);
+	r = clone_traced(c, th, &t->area, CLONE_VM | CLONE_FILES | CLONE_FS,
+	    &helper, &area, &vpid);
 	if (r >= 0)
 		r = fork_snapshot(c, t, &helper, &area);
 	tracee_area_forget(&area);

@@ -129,8 +129,10 @@ explain_unshare(struct ckpt *c)
 		what = "unprivileged user namespaces are forbidden here "
 		       "(sysctl kernel.unprivileged_userns_clone, "
 		       "kernel.apparmor_restrict_unprivileged_userns)";
-	return err_set(c->err, -num, "cannot make the namespaces a revival "
-	    "needs (%s): %s", strerror(num), what);
+	return err_set(c->err, -num,
+	    "cannot make the namespaces a revival "
+	    "needs (%s): %s",
+	    strerror(num), what);
 }
 
 int
@@ -181,11 +183,12 @@ space_mount(struct ckpt *c)
 		return r;
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(c->err, "cutting mount propagation");
-	if (mount("proc", "/proc", "proc",
-		MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		NULL) < 0)
 		return errno == EPERM ?
-		    err_sys(c->err, "mounting a private /proc (in a container "
-		    "whose /proc is covered in part, this is forbidden)") :
+		    err_sys(c->err,
+			"mounting a private /proc (in a container "
+			"whose /proc is covered in part, this is forbidden)") :
 		    err_sys(c->err, "mounting a private /proc");
 	return mount_devpts(c);
 }

@@ -168,7 +168,8 @@ threads_unregister(struct ckpt *c, struct task *t)
 	int64_t val;
 
 	if (ptrace(GET_RSEQ_CONFIGURATION, t->threads[0].tid, sizeof conf,
-	    &conf) <= 0 || conf.addr == 0)
+		&conf) <= 0 ||
+	    conf.addr == 0)
 		return 0;
 	val = task_must(c, t, "leaving restartable sequences", SYS_rseq,
 	    conf.addr, conf.len, 1 /* RSEQ_FLAG_UNREGISTER */, conf.sig, 0, 0);
@@ -185,8 +186,9 @@ revive_thread(struct ckpt *c, struct task *t, struct tracee *th,
 	int r;
 
 	memcpy(name, m->comm.data, m->comm.len < 15 ? m->comm.len : 15);
-	ops[n++] = (struct tracee_op){ .nr = SYS_prctl, .args = { PR_SET_NAME,
-		tracee_put(&t->area, name, sizeof name) } };
+	ops[n++] = (struct tracee_op){ .nr = SYS_prctl,
+		.args = { PR_SET_NAME,
+		    tracee_put(&t->area, name, sizeof name) } };
 	ops[n++] = (struct tracee_op){ .nr = SYS_set_tid_address,
 		.args = { m->tid_address } };
 	if (m->robust_len != 0)
@@ -198,7 +200,8 @@ revive_thread(struct ckpt *c, struct task *t, struct tracee *th,
 	r = tracee_run(th, &t->area, ops, n, c->err);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		if (ops[i].ret < 0)
-			r = err_num(c->err, (int)ops[i].ret, "%s (pid %d): "
+			r = err_num(c->err, (int)ops[i].ret,
+			    "%s (pid %d): "
 			    "telling the kernel about thread %u (call %llu)",
 			    t->comm, t->vpid, m->vtid,
 			    (unsigned long long)ops[i].nr);
@@ -250,7 +253,8 @@ sleep_thread(struct ckpt *c, struct task *t, struct tracee *th,
 	if (!has_restart_block(&regs))
 		return 0;
 	if (m->sleep_left_ns == 0) {
-		note(c, t, "a sleep begins anew: how much of it was left is "
+		note(c, t,
+		    "a sleep begins anew: how much of it was left is "
 		    "not known");
 		return 0;
 	}

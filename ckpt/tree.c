@@ -41,8 +41,9 @@ compare_pids(const void *a, const void *b)
 static bool
 is_outside(const struct ckpt *c, pid_t pid)
 {
-	return c->n_outside > 0 && bsearch(&pid, c->outside, c->n_outside,
-	    sizeof pid, compare_pids) != NULL;
+	return c->n_outside > 0 &&
+	    bsearch(&pid, c->outside, c->n_outside, sizeof pid, compare_pids) !=
+	    NULL;
 }
 
 static void
@@ -62,8 +63,7 @@ remember_outside(struct ckpt *c, const struct node *all, size_t n)
 
 /* The processes below PARENT, in breadth order. */
 static int
-find_nodes(struct ckpt *c, pid_t parent, struct node **ret_nodes,
-    size_t *ret_n)
+find_nodes(struct ckpt *c, pid_t parent, struct node **ret_nodes, size_t *ret_n)
 {
 	autofree pid_t *pids = NULL;
 	struct node *all, *out;
@@ -165,10 +165,14 @@ fill_task(struct ckpt *c, struct task *t, const struct node *node, size_t n)
 		r = procfs_status(node->pid, &status);
 	if (r < 0)
 		return r;
-	*t = (struct task){ .pid = node->pid, .vpid = status.nspid,
-		.vpgid = status.nspgid, .vsid = status.nssid,
-		.area = TRACEE_AREA_NONE, .snap_mem = -1,
-		.snap_pagemap = -1, .snap_smaps = -1 };
+	*t = (struct task){ .pid = node->pid,
+		.vpid = status.nspid,
+		.vpgid = status.nspgid,
+		.vsid = status.nssid,
+		.area = TRACEE_AREA_NONE,
+		.snap_mem = -1,
+		.snap_pagemap = -1,
+		.snap_smaps = -1 };
 	t->exit_signal = st.exit_signal;
 	memcpy(t->comm, st.comm, sizeof t->comm - 1);
 	procfs_status_done(&status);
@@ -193,15 +197,15 @@ collect_nodes(struct ckpt *c, const struct node *nodes, size_t n)
 	if (c->tasks == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
-		r = fill_task(c, &c->tasks[c->n_tasks], &nodes[i],
-		    c->n_tasks);
+		r = fill_task(c, &c->tasks[c->n_tasks], &nodes[i], c->n_tasks);
 		if (r < 0 && c->frozen.n_threads == 0)
 			continue; /* nothing is stopped: it has ended */
 		if (r < 0)
 			return err_num(c->err, r, "reading /proc/%d",
 			    nodes[i].pid);
 		if (nodes[i].leaderless)
-			(void)obstacle(c, &c->tasks[c->n_tasks], "its first "
+			(void)obstacle(c, &c->tasks[c->n_tasks],
+			    "its first "
 			    "thread has ended while others go on: end it "
 			    "before the save");
 		c->n_tasks++;

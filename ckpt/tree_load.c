@@ -35,16 +35,22 @@ load_task(struct ckpt *c, struct task *t, const Img__Task *m)
 	if ((!live && m->state != TASK_ZOMBIE) || (live && m->n_threads == 0) ||
 	    m->n_threads > TASKS_MAX)
 		return damaged(c, "a process in no state");
-	*t = (struct task){ .vpid = (pid_t)m->vpid, .pid = (pid_t)m->vpid,
-		.vppid = (pid_t)m->vppid, .vpgid = (pid_t)m->vpgid,
-		.vsid = (pid_t)m->vsid, .state = m->state,
-		.wait_status = m->wait_status, .area = TRACEE_AREA_NONE,
-		.snap_mem = -1, .snap_pagemap = -1, .snap_smaps = -1,
+	*t = (struct task){ .vpid = (pid_t)m->vpid,
+		.pid = (pid_t)m->vpid,
+		.vppid = (pid_t)m->vppid,
+		.vpgid = (pid_t)m->vpgid,
+		.vsid = (pid_t)m->vsid,
+		.state = m->state,
+		.wait_status = m->wait_status,
+		.area = TRACEE_AREA_NONE,
+		.snap_mem = -1,
+		.snap_pagemap = -1,
+		.snap_smaps = -1,
 		.rec = m };
 	if (m->exit_signal > 65)
 		return damaged(c, "a signal that cannot be");
 	t->exit_signal = m->exit_signal == 0 ? SIGCHLD :
-	    (int)m->exit_signal - 1;
+					       (int)m->exit_signal - 1;
 	memcpy(t->comm, m->comm.data, m->comm.len < 15 ? m->comm.len : 15);
 	if (m->vppid != 0) {
 		t->parent = task_find(c, t->vppid);

@@ -19,8 +19,8 @@ main(void)
 	int fd;
 
 	victim_init();
-	fd = MUST(open("gone.file", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    0600));
+	fd = MUST(
+	    open("gone.file", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 	MUST(ftruncate(fd, SIZE));
 	p = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	EXPECT(p != MAP_FAILED, "mmap: %s", strerror(errno));
