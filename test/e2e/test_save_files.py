@@ -105,7 +105,7 @@ def test_a_file_that_went_on_growing_goes_on(sess, lasting):
         other.write(b"from outside\n")
     sess.ok("-revive", "w")
     t = sess.terminal("-a", "w")
-    t.wait("has grown by 13 bytes")
+    t.wait_raw(b"has grown by 13 bytes")
     t.line("f.write(b'two\\n'); print('wrote'.upper())")
     t.wait("WROTE")
     t.detach()
