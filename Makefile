@@ -122,7 +122,7 @@ asan:
 check: all units victims fault
 	$(PYTEST) $(SUITES)
 
-ASAN_TESTS ?= test/unit test/e2e -k 'smoke or bash'
+ASAN_TESTS ?= test/unit test/e2e -k '(unit or smoke or bash or mux) and not test_tracee'
 check-asan: asan
 	SESS_BUILD=build-asan $(PYTEST) $(ASAN_TESTS)
 
