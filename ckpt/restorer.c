@@ -110,6 +110,18 @@ struct clone3_args {
 	    stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
+/* What only the revival needed: two processes live on for long. */
+static void
+forget_image(struct restorer *rs)
+{
+	for (size_t i = 0; i < rs->c.n_tasks; i++)
+		if (rs->mms[i] != NULL)
+			img__mm__free_unpacked(rs->mms[i], NULL);
+	files_done(&rs->c);
+	image_close(rs->c.img);
+	(void)malloc_trim(0);
+}
+
 /* Fork the stand-in: it waits to be seized, and when let go is one. */
 static int
 fork_standin(struct restorer *rs)
@@ -132,6 +144,7 @@ fork_standin(struct restorer *rs)
 	if (pid == 0) {
 		(void)close(hold[1]);
 		(void)!read(hold[0], &byte, 1);
+		forget_image(rs);
 		standin_main(rs->status[1], rs->first);
 	}
 	r = pid < 0 ? err_sys(c->err, "making the stand-in (number %d)", want) :
@@ -371,12 +384,7 @@ restorer_main(struct restorer *rs)
 		_exit(1);
 	standin = rs->server.pid;
 	let_go(rs);
-	for (size_t i = 0; i < rs->c.n_tasks; i++)
-		if (rs->mms[i] != NULL)
-			img__mm__free_unpacked(rs->mms[i], NULL);
-	files_done(&rs->c);
-	image_close(rs->c.img);
-	(void)malloc_trim(0);
+	forget_image(rs);
 	(void)io_write(rs->sock, "", 1);
 	standin_init(standin);
 }

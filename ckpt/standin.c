@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -19,10 +20,9 @@
 static void
 settle(const char *name, int keep_fd)
 {
-	sigset_t all;
+	uint64_t all = ~UINT64_C(0); /* libc's own two signals as well */
 
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
 	(void)prctl(PR_SET_NAME, name);
 	if (keep_fd < 0) {
 		(void)syscall(SYS_close_range, 0, ~0u, 0);
