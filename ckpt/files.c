@@ -558,10 +558,40 @@ files_save_tree(struct ckpt *c)
 	return r < 0 ? r : fd_tables_put(c);
 }
 
+/*
+ * What the tree has written to F, which is not kept in the image, is on disk
+ * when the image is: a power loss that brings this image back must not take
+ * away what its programs remember as written.
+ */
+static int
+sync_written(struct ckpt *c, const struct file *f)
+{
+	autoclose int fd = -1;
+	struct stat st;
+
+	if (f->kind != &kind_regular || f->rec.deleted || f->rec.content != 0 ||
+	    (f->rec.flags & O_ACCMODE) == O_RDONLY)
+		return 0;
+	fd = open(f->link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != f->st.st_dev ||
+	    st.st_ino != f->st.st_ino)
+		return 0; /* it cannot be read, or has been replaced since */
+	if (fdatasync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		return err_sys(c->err, "bringing %s to the disk", f->link);
+	return 0;
+}
+
 int
 files_write(struct ckpt *c, struct image_writer *w)
 {
-	return c->files == NULL ? 0 : contents_write(c, w);
+	int r;
+
+	if (c->files == NULL)
+		return 0;
+	r = contents_write(c, w);
+	for (size_t i = 0; r >= 0 && i < c->files->n; i++)
+		r = sync_written(c, c->files->v[i]);
+	return r;
 }
 
 const struct resource res_files = {
