@@ -66,6 +66,7 @@ contents_free(struct contents *cs)
 	for (size_t i = 0; i < cs->n; i++) {
 		scope_close(&cs->v[i].fd);
 		free(cs->v[i].copy);
+		free(cs->v[i].aside);
 		if (cs->v[i].loaded != NULL)
 			img__content__free_unpacked(cs->v[i].loaded, NULL);
 	}

@@ -43,6 +43,11 @@ void content_want(struct ckpt *c, uint64_t id);
 /* Revival: put back all that is wanted, and make the deleted ones. */
 int contents_restore(struct ckpt *c);
 
+/*
+ * Revival: it has failed: what was set aside is put into its place again.
+ */
+void contents_undo(struct ckpt *c);
+
 /* Revival: a new description of deleted content ID. */
 int content_open(struct ckpt *c, uint64_t id, int flags, int *ret_fd);
 

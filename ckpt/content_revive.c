@@ -145,32 +145,47 @@ aside_name(const char *path, int turn, char *ret_name, size_t cap)
 		    turn);
 }
 
+/* Rename FROM to TO, which must not exist. */
 static int
-set_aside(struct ckpt *c, const char *path)
+rename_new(const char *from, const char *to)
 {
-	char name[PATH_MAX + 64];
-
-	for (int turn = 0; turn < 100; turn++) {
-		aside_name(path, turn, name, sizeof name);
-		if (renameat2(AT_FDCWD, path, AT_FDCWD, name,
-			RENAME_NOREPLACE) == 0) {
-			note(c, NULL,
-			    "%s had changed since the save: it is "
-			    "now %s, and the saved one is in its place",
-			    path, name);
-			return 0;
-		}
-		if (errno == ENOENT)
-			return 0;
-		if (errno != EEXIST)
-			break;
-	}
-	return err_sys(c->err, "setting %s aside as %s", path, name);
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* A file system that cannot: renameat2(2). */
+	if (access(to, F_OK) == 0)
+		return -EEXIST;
+	return rename(from, to) < 0 ? -errno : 0;
 }
 
 static int
-put_back(struct ckpt *c, struct image_pages *pages, const Img__Content *m)
+set_aside(struct ckpt *c, struct content *n)
 {
+	const char *path = n->loaded->path;
+	char name[PATH_MAX + 64];
+	int r = -EEXIST;
+
+	for (int turn = 0; turn < 100 && r == -EEXIST; turn++) {
+		aside_name(path, turn, name, sizeof name);
+		r = rename_new(path, name);
+	}
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_num(c->err, r, "setting %s aside as %s", path, name);
+	n->aside = strdup(name);
+	note(c, NULL,
+	    "%s had changed since the save: it is now %s, and the saved one "
+	    "is in its place",
+	    path, name);
+	return 0;
+}
+
+static int
+put_back(struct ckpt *c, struct image_pages *pages, struct content *n)
+{
+	const Img__Content *m = n->loaded;
 	char name[PATH_MAX + 64];
 	autoclose int fd = -1;
 	int r;
@@ -182,12 +197,29 @@ put_back(struct ckpt *c, struct image_pages *pages, const Img__Content *m)
 		return err_sys(c->err, "putting back %s", m->path);
 	r = fill(c, pages, m, fd);
 	if (r >= 0)
-		r = set_aside(c, m->path);
+		r = set_aside(c, n);
 	if (r >= 0 && rename(name, m->path) < 0)
 		r = err_sys(c->err, "putting back %s", m->path);
 	if (r < 0)
 		(void)unlink(name);
+	else
+		n->placed = true;
 	return r;
+}
+
+void
+contents_undo(struct ckpt *c)
+{
+	struct contents *cs = c->files != NULL ? c->files->contents : NULL;
+
+	for (size_t i = 0; cs != NULL && i < cs->n; i++) {
+		struct content *n = &cs->v[i];
+
+		if (n->aside != NULL)
+			(void)rename(n->aside, n->loaded->path);
+		else if (n->placed)
+			(void)unlink(n->loaded->path);
+	}
 }
 
 /* Without " (deleted)", which d_path() appends (kernel: fs/d_path.c). */
@@ -246,7 +278,7 @@ contents_restore(struct ckpt *c)
 		if (n->loaded->deleted)
 			r = make_deleted(c, pages, n);
 		else if (n->wanted)
-			r = put_back(c, pages, n->loaded);
+			r = put_back(c, pages, n);
 	}
 	image_pages_close(pages);
 	return r;

@@ -15,6 +15,8 @@ struct content {
 	bool grows;           /* save: whoever writes stands at its end */
 	bool stays;           /* save: what fd leads to cannot change */
 	bool wanted;          /* revival */
+	bool placed;          /* revival: it is at its path now */
+	char *aside;          /* revival: where the present one went; owned */
 	Img__Content rec;     /* save */
 	Img__Content *loaded; /* revival; owned */
 };

@@ -147,6 +147,12 @@ void files_refuse(struct ckpt *c, const struct file *f, const char *fmt, ...)
 int files_write(struct ckpt *c, struct image_writer *w);
 
 /*
+ * Revival: it has failed. Files that were put back are taken away again, and
+ * what had been in their place returns.
+ */
+void files_undo(struct ckpt *c);
+
+/*
  * Revival: for c->fd_base: from there on there is room for all that tasks
  * inherit, where none of them has a descriptor of its own. To be asked when
  * RLIMIT_NOFILE is what it will be. -EMFILE: the limit is too low.

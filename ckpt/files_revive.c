@@ -184,6 +184,12 @@ files_open(struct ckpt *c)
 	return r;
 }
 
+void
+files_undo(struct ckpt *c)
+{
+	contents_undo(c);
+}
+
 /* The numbers below LIMIT that some task has, one byte each. */
 static int
 find_used(struct ckpt *c, uint8_t *used, uint32_t limit)

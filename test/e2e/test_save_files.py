@@ -1,10 +1,10 @@
 """What a revival does to files that have changed, grown or gone since the
 save (D12), and what stands in the way of a save, in plain words."""
 
+import fcntl
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -290,4 +290,29 @@ def test_tail_goes_on_with_its_watch(sess):
     with log.open("a") as f:
         f.write("x the end\n")
     harness.wait_until(lambda: out.read_text() == want + "x the end\n")
+    sess.ok("-k", "w")
+
+
+def test_a_failed_revival_leaves_newer_files_alone(sess, lasting):
+    """A lock is taken by somebody else: known only after files were put back."""
+    f, lock = lasting / "data", lasting / "lock"
+    _write(sess, f, b"old")
+    _write(sess, lock, b"")
+    t = _holder(
+        sess,
+        "w",
+        f"import fcntl; f = open({str(f)!r}, 'r+b', 0); "
+        f"g = open({str(lock)!r}); fcntl.flock(g, fcntl.LOCK_EX)",
+    )
+    t.detach()
+    _save_and_stop(sess, "w")
+    _write(sess, f, b"new, precious")
+    with lock.open() as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        err = sess.fails("-revive", "w")
+        assert str(lock) in err and "lock" in err
+        assert f.read_bytes() == b"new, precious" and not _aside(f)
+        assert not sess.processes()
+    sess.ok("-revive", "w")
+    assert f.read_bytes() == b"old" and len(_aside(f)) == 1
     sess.ok("-k", "w")
