@@ -444,6 +444,13 @@ modes_margins(const struct modes *m, int *ret_top, int *ret_bottom)
 	return true;
 }
 
+void
+modes_unset_margins(struct modes *m)
+{
+	m->top = m->bottom = 0;
+	m->generation++;
+}
+
 bool
 modes_origin(const struct modes *m)
 {
@@ -454,6 +461,12 @@ bool
 modes_wraps(const struct modes *m)
 {
 	return is_on(m, 7, 0);
+}
+
+bool
+modes_reversed(const struct modes *m)
+{
+	return is_on(m, 5, 0);
 }
 
 bool

@@ -38,8 +38,12 @@ int modes_alternate(const struct modes *m);
 /* First and last row of the scrolling region, from 0; false: all rows. */
 bool modes_margins(const struct modes *m, int *ret_top, int *ret_bottom);
 
+/* As a change of size does. */
+void modes_unset_margins(struct modes *m);
+
 bool modes_origin(const struct modes *m);
 bool modes_wraps(const struct modes *m);
+bool modes_reversed(const struct modes *m); /* DECSCNM */
 bool modes_inserts(const struct modes *m);
 bool modes_cursor_visible(const struct modes *m);
 

@@ -107,6 +107,28 @@ is_blank(const VTermScreenCell *c)
 	    !c->attrs.underline && !c->attrs.strike;
 }
 
+/* An erased cell has a background and nothing else, as in a terminal. */
+static void
+normalize(VTermScreenCell *c)
+{
+	if (c->chars[0] != 0)
+		return;
+	memset(&c->attrs, 0, sizeof c->attrs);
+	c->fg.type = VTERM_COLOR_DEFAULT_FG;
+}
+
+VTermScreenCell
+paint_cell(const struct paint_source *p, VTermPos pos)
+{
+	VTermScreenCell c;
+
+	memset(&c, 0, sizeof c);
+	(void)vterm_screen_get_cell(p->screen, pos, &c);
+	c.attrs.reverse = c.attrs.reverse != p->reversed;
+	normalize(&c);
+	return c;
+}
+
 int
 paint_glyph(const VTermScreenCell *cell, struct buf *out)
 {
@@ -158,26 +180,23 @@ static int
 erase_rest(struct pen *pen, struct buf *out)
 {
 	VTermScreenCell plain;
+	int r;
 
 	memset(&plain, 0, sizeof plain);
 	plain.fg.type = VTERM_COLOR_DEFAULT_FG;
 	plain.bg.type = VTERM_COLOR_DEFAULT_BG;
-	if (!pen->known || !VTERM_COLOR_IS_DEFAULT_BG(&pen->like.bg) ||
-	    pen->like.attrs.reverse) {
-		int r = paint_pen(pen, &plain, out);
-
-		if (r < 0)
-			return r;
-	}
+	r = paint_pen(pen, &plain, out);
+	if (r < 0)
+		return r;
 	return buf_put(out, "\033[K", 3);
 }
 
 int
-paint_rows(VTermScreen *screen, int model_rows, int model_cols, int first,
-    int rows, int cols, struct buf *out)
+paint_rows(const struct paint_source *p, int first, int rows, int cols,
+    struct buf *out)
 {
 	struct pen pen = PEN_UNKNOWN;
-	int n = model_cols < cols ? model_cols : cols, row, r = 0;
+	int n = p->cols < cols ? p->cols : cols, row, r = 0;
 	autofree VTermScreenCell *cells = NULL;
 
 	cells = calloc((size_t)n + 1, sizeof *cells);
@@ -188,10 +207,9 @@ paint_rows(VTermScreen *screen, int model_rows, int model_cols, int first,
 		bool cut = true;
 
 		r = paint_move(row, 0, out);
-		if (r == 0 && pos.row < model_rows) {
+		if (r == 0 && pos.row < p->rows) {
 			for (pos.col = 0; pos.col < n; pos.col++)
-				(void)vterm_screen_get_cell(screen, pos,
-				    &cells[pos.col]);
+				cells[pos.col] = paint_cell(p, pos);
 			r = paint_cells(&pen, cells, n, &cut, out);
 			cut = cut || n < cols;
 		}
@@ -202,13 +220,13 @@ paint_rows(VTermScreen *screen, int model_rows, int model_cols, int first,
 }
 
 bool
-paint_row_blank(VTermScreen *screen, int row, int cols)
+paint_row_blank(const struct paint_source *p, int row)
 {
 	VTermPos pos = { .row = row };
 	VTermScreenCell cell;
 
-	for (pos.col = 0; pos.col < cols; pos.col++) {
-		(void)vterm_screen_get_cell(screen, pos, &cell);
+	for (pos.col = 0; pos.col < p->cols; pos.col++) {
+		cell = paint_cell(p, pos);
 		if (!is_blank(&cell))
 			return false;
 	}

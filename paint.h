@@ -34,13 +34,23 @@ VTermScreenCell paint_model_pen(const VTermState *state);
 int paint_cells(struct pen *pen, const VTermScreenCell *cells, int n,
     bool *ret_cut, struct buf *out);
 
+/* What is looked at: libvterm's cells, and how they are to be understood. */
+struct paint_source {
+	VTermScreen *screen;
+	int rows, cols;
+	bool reversed; /* DECSCNM is set: libvterm has reversed each cell */
+};
+
+/* The cell at POS as the program drew it. */
+VTermScreenCell paint_cell(const struct paint_source *p, VTermPos pos);
+
 /*
  * Append the rows FIRST and on of the model, at most ROWS and COLS, into the
  * upper left of the terminal, each line placed and erased to its end; rows
  * that the model does not have are erased.
  */
-int paint_rows(VTermScreen *screen, int model_rows, int model_cols, int first,
-    int rows, int cols, struct buf *out);
+int paint_rows(const struct paint_source *p, int first, int rows, int cols,
+    struct buf *out);
 
 /* Append the glyph of CELL. */
 int paint_glyph(const VTermScreenCell *cell, struct buf *out);
@@ -49,6 +59,6 @@ int paint_glyph(const VTermScreenCell *cell, struct buf *out);
 int paint_move(int row, int col, struct buf *out);
 
 /* Is there nothing to see in ROW? */
-bool paint_row_blank(VTermScreen *screen, int row, int cols);
+bool paint_row_blank(const struct paint_source *p, int row);
 
 #endif

@@ -1,12 +1,5 @@
 /*
- * screen.c - see screen.h.
- *
- * libvterm can be asked for the cells of the screen that is shown, for the
- * cursor and the pen, and for nothing else. The hidden main screen and the
- * cursor that ESC 7 saved are got by making the model show them and putting
- * it back: that is done only in ground state, where bytes of our own do no
- * harm. A cursor that waits behind the last column (pending wrap) is told
- * from one that stands on it by what was drawn last.
+ * screen.c - see screen.h: the model's life, what is fed to it, its image.
  */
 #include "screen.h"
 
@@ -19,30 +12,15 @@
 #include "base/utf8.h"
 #include "config.h"
 #include "paint.h"
-#include "scrollback.h"
+#include "screen_state.h"
 #include "sess.pb-c.h"
 #include "skip.h"
 
 #define SLICE 16384     /* bytes fed to the model at once */
 #define RING_KEEP 16384 /* bytes of memory kept for the next output */
 #define SKIP_MIN 65536  /* waiting bytes of which some may be skipped */
+#define MODEL_COLS_MIN 4
 #define SAVE_MAX (64 << 20)
-
-struct screen {
-	VTerm *vt;
-	VTermState *state;
-	VTermScreen *cells;
-	int rows, cols;
-	struct modes *modes; /* of all output that has come */
-	struct modes *fed;   /* of what the model has been given */
-	struct scrollback *scrollback;
-	struct buf ring;  /* output that is not yet modelled */
-	size_t ring_done; /* bytes of it that are */
-	VTermRect last_drawn;
-	int n_moves; /* of the cursor since then */
-	void (*answer)(void *arg, const char *data, size_t len);
-	void *answer_arg;
-};
 
 /* ---- the model's callbacks ---- */
 
@@ -68,16 +46,21 @@ on_movecursor(VTermPos pos, VTermPos old, int visible, void *arg)
 	return 1;
 }
 
-static int
-on_pushline(int cols, const VTermScreenCell *cells, void *arg)
+void
+screen_push_line(struct screen *s, const VTermScreenCell *cells, int n)
 {
-	struct screen *s = arg;
 	struct buf b autobuf = BUF_INIT(SCREEN_SIDE_MAX * 64);
 	struct pen pen = PEN_UNKNOWN;
 	bool cut;
 
-	if (paint_cells(&pen, cells, cols, &cut, &b) == 0)
+	if (paint_cells(&pen, cells, n, &cut, &b) == 0)
 		scrollback_push(s->scrollback, b.data, b.len);
+}
+
+static int
+on_pushline(int cols, const VTermScreenCell *cells, void *arg)
+{
+	screen_push_line(arg, cells, cols);
 	return 1;
 }
 
@@ -98,10 +81,20 @@ static const VTermScreenCallbacks callbacks = {
 
 /* ---- life ---- */
 
-static void
-feed(struct screen *s, const void *data, size_t len)
+void
+screen_feed(struct screen *s, const void *data, size_t len)
 {
 	(void)vterm_input_write(s->vt, data, len);
+}
+
+/*
+ * libvterm (0.1.4) ends the process when a wide glyph meets a line of one
+ * column; a double-width line has half the columns.
+ */
+static int
+model_cols(int cols)
+{
+	return cols < MODEL_COLS_MIN ? MODEL_COLS_MIN : cols;
 }
 
 static void
@@ -115,6 +108,25 @@ clip_size(int *rows, int *cols)
 		*rows = SCREEN_CELLS_MAX / *cols;
 }
 
+VTerm *
+screen_new_model(struct screen *s, int rows, int cols)
+{
+	VTerm *vt = vterm_new(rows, model_cols(cols));
+	VTermScreen *cells;
+
+	if (vt == NULL)
+		return NULL;
+	vterm_set_utf8(vt, 1);
+	vterm_output_set_callback(vt, on_output, s);
+	cells = vterm_obtain_screen(vt);
+	vterm_screen_set_callbacks(cells, &callbacks, s);
+	vterm_screen_enable_altscreen(cells, 1);
+	vterm_screen_reset(cells, 1);
+	/* Else what ESC 8 restores is no pen at all. */
+	(void)vterm_input_write(vt, "\0337", 2);
+	return vt;
+}
+
 int
 screen_new(int rows, int cols, struct screen **ret_s)
 {
@@ -123,26 +135,20 @@ screen_new(int rows, int cols, struct screen **ret_s)
 	if (s == NULL)
 		return -ENOMEM;
 	clip_size(&rows, &cols);
-	s->rows = rows;
-	s->cols = cols;
+	s->rows = s->want_rows = rows;
+	s->cols = s->want_cols = cols;
 	s->ring = BUF_INIT(MODEL_RING_BYTES);
 	s->modes = modes_new();
 	s->fed = modes_new();
 	s->scrollback = scrollback_new(SCROLLBACK_ROWS, SCROLLBACK_BYTES);
-	s->vt = vterm_new(rows, cols);
+	s->vt = screen_new_model(s, rows, cols);
 	if (s->modes == NULL || s->fed == NULL || s->scrollback == NULL ||
 	    s->vt == NULL) {
 		screen_free(s);
 		return -ENOMEM;
 	}
-	vterm_set_utf8(s->vt, 1);
-	vterm_output_set_callback(s->vt, on_output, s);
 	s->state = vterm_obtain_state(s->vt);
 	s->cells = vterm_obtain_screen(s->vt);
-	vterm_screen_set_callbacks(s->cells, &callbacks, s);
-	vterm_screen_enable_altscreen(s->cells, 1);
-	vterm_screen_reset(s->cells, 1);
-	feed(s, "\0337", 2); /* else what ESC 8 restores is no pen at all */
 	*ret_s = s;
 	return 0;
 }
@@ -168,7 +174,7 @@ static void
 feed_output(struct screen *s, const uint8_t *data, size_t len)
 {
 	modes_scan(s->fed, data, len);
-	feed(s, data, len);
+	screen_feed(s, data, len);
 }
 
 /* Could lines that come now push all that is there off the screen? */
@@ -241,6 +247,9 @@ screen_flush(struct screen *s)
 	skip(s);
 	while (screen_settle(s, SLICE))
 		;
+	if ((s->want_rows != s->rows || s->want_cols != s->cols) &&
+	    modes_ground(s->fed))
+		(void)screen_reshape(s);
 }
 
 void
@@ -265,12 +274,9 @@ void
 screen_resize(struct screen *s, int rows, int cols)
 {
 	clip_size(&rows, &cols);
+	s->want_rows = rows;
+	s->want_cols = cols;
 	screen_flush(s);
-	if (rows == s->rows && cols == s->cols)
-		return;
-	vterm_set_size(s->vt, rows, cols);
-	s->rows = rows;
-	s->cols = cols;
 }
 
 void
@@ -292,237 +298,6 @@ screen_answer(struct screen *s,
 {
 	s->answer = answer;
 	s->answer_arg = arg;
-}
-
-/* ---- cursor and pen ---- */
-
-struct cursor {
-	VTermPos pos;
-	VTermScreenCell pen;
-	bool pending; /* it waits behind the last column */
-};
-
-static bool
-is_pending(const struct screen *s, VTermPos pos)
-{
-	VTermScreenCell cell;
-
-	if (pos.col != s->cols - 1 || !modes_wraps(s->modes) ||
-	    s->n_moves > 1 || s->last_drawn.end_col != s->cols ||
-	    s->last_drawn.end_row != pos.row + 1)
-		return false;
-	(void)vterm_screen_get_cell(s->cells, pos, &cell);
-	return cell.chars[0] != 0;
-}
-
-static struct cursor
-get_cursor(const struct screen *s)
-{
-	struct cursor c;
-
-	vterm_state_get_cursorpos(s->state, &c.pos);
-	c.pen = paint_model_pen(s->state);
-	c.pending = is_pending(s, c.pos);
-	return c;
-}
-
-/* Draw the last glyph of the row again, so that the wrap is pending again. */
-static int
-put_pending(struct screen *s, const struct cursor *c, int row, struct buf *out)
-{
-	struct pen pen = PEN_UNKNOWN;
-	VTermPos pos = c->pos;
-	VTermScreenCell cell;
-	int r;
-
-	(void)vterm_screen_get_cell(s->cells, pos, &cell);
-	if (cell.chars[0] == (uint32_t)-1 && pos.col > 0) {
-		pos.col--;
-		(void)vterm_screen_get_cell(s->cells, pos, &cell);
-	}
-	if ((r = paint_move(row, pos.col, out)) < 0 ||
-	    (r = paint_pen(&pen, &cell, out)) < 0)
-		return r;
-	return paint_glyph(&cell, out);
-}
-
-/* Append what puts cursor and pen where C has them. */
-static int
-put_cursor(struct screen *s, const struct cursor *c, bool origin,
-    struct buf *out)
-{
-	struct pen pen = PEN_UNKNOWN;
-	int row = c->pos.row, top, bottom, r;
-
-	if (origin && modes_margins(s->modes, &top, &bottom))
-		row = row > top ? row - top : 0;
-	r = c->pending ? put_pending(s, c, row, out) :
-			 paint_move(row, c->pos.col, out);
-	return r < 0 ? r : paint_pen(&pen, &c->pen, out);
-}
-
-/*
- * Ask the model for the cursor that ESC 7 saved, by restoring it. The caller
- * puts the model's own back (restore_model()).
- */
-static struct cursor
-saved_cursor(struct screen *s)
-{
-	struct cursor c;
-
-	feed(s, "\0338", 2);
-	c = get_cursor(s);
-	c.pending = false;
-	return c;
-}
-
-/* Take back what was done to the model to look into it. FRONT: its cells. */
-static int
-restore_model(struct screen *s, const struct cursor *c, const struct buf *front)
-{
-	static const char plain[] = "\033[?6l\033[4l\033(B\033)B\017";
-	struct buf b autobuf = BUF_INIT(SCREEN_PAINT_MAX);
-	int r;
-
-	if (front != NULL) {
-		feed(s, plain, sizeof plain - 1);
-		feed(s, front->data, front->len);
-	}
-	if (modes_origin(s->modes))
-		feed(s, "\033[?6h", 5);
-	r = put_cursor(s, c, modes_origin(s->modes), &b);
-	if (r == 0 && front != NULL && modes_inserts(s->modes))
-		r = buf_printf(&b, "\033[4h");
-	if (r == 0 && front != NULL)
-		r = modes_redo_sets(s->modes, &b);
-	if (r == 0)
-		feed(s, b.data, b.len);
-	return r;
-}
-
-/* ---- painting ---- */
-
-static int
-put_rows(struct screen *s, struct buf *out)
-{
-	return paint_rows(s->cells, s->rows, s->cols, 0, s->rows, s->cols, out);
-}
-
-/* The main screen and its cursor, where it is the one that is shown. */
-static int
-paint_main(struct screen *s, struct buf *out)
-{
-	struct cursor own = get_cursor(s), saved;
-	int r = put_rows(s, out);
-
-	if (r < 0 || !modes_ground(s->fed))
-		return r;
-	saved = saved_cursor(s);
-	r = restore_model(s, &own, NULL);
-	if (r == 0)
-		r = put_cursor(s, &saved, false, out);
-	return r < 0 ? r : buf_printf(out, "\0337");
-}
-
-/* The main screen behind, and the alternate one over it. */
-static int
-paint_alternate(struct screen *s, struct buf *out)
-{
-	struct buf front autobuf = BUF_INIT(SCREEN_PAINT_MAX);
-	struct cursor own = get_cursor(s), saved;
-	VTermValue off = { .boolean = 0 }, on = { .boolean = 1 };
-	int r = put_rows(s, &front), q;
-
-	if (r < 0)
-		return r;
-	if (modes_ground(s->fed)) {
-		saved = saved_cursor(s);
-		(void)vterm_state_set_termprop(s->state, VTERM_PROP_ALTSCREEN,
-		    &off);
-		r = put_rows(s, out);
-		if (r == 0)
-			r = put_cursor(s, &saved, false, out);
-		(void)vterm_state_set_termprop(s->state, VTERM_PROP_ALTSCREEN,
-		    &on);
-		q = restore_model(s, &own, &front);
-		r = r < 0 ? r : q;
-	}
-	if (r == 0)
-		r = buf_printf(out, "\0337\033[?%dh",
-		    modes_alternate(s->modes));
-	return r < 0 ? r : buf_put(out, front.data, front.len);
-}
-
-static int
-put_margins(const struct screen *s, struct buf *out)
-{
-	int top, bottom;
-
-	if (!modes_margins(s->modes, &top, &bottom))
-		return 0;
-	return buf_printf(out, "\033[%d;%dr", top + 1,
-	    bottom < 0 ? s->rows : bottom + 1);
-}
-
-int
-screen_paint(struct screen *s, struct buf *out)
-{
-	struct cursor c;
-	int r;
-
-	screen_flush(s);
-	c = get_cursor(s);
-	r = buf_printf(out, "\033[?25l");
-	if (r == 0)
-		r = modes_alternate(s->modes) != 0 ? paint_alternate(s, out) :
-						     paint_main(s, out);
-	if (r == 0)
-		r = put_margins(s, out);
-	if (r == 0)
-		r = modes_redo(s->modes, false, out);
-	if (r == 0)
-		r = put_cursor(s, &c, modes_origin(s->modes), out);
-	if (r == 0)
-		r = modes_redo_sets(s->modes, out);
-	if (r == 0 && modes_cursor_visible(s->modes))
-		r = buf_printf(out, "\033[?25h");
-	return r < 0 ? r : modes_partial(s->modes, out);
-}
-
-int
-screen_view(struct screen *s, int rows, int cols, struct buf *out)
-{
-	struct cursor c;
-	int first, r;
-
-	screen_flush(s);
-	c = get_cursor(s);
-	first = c.pos.row >= rows ? c.pos.row - rows + 1 : 0;
-	r = buf_printf(out, "\033[?2026h\033[?25l");
-	if (r == 0)
-		r = paint_rows(s->cells, s->rows, s->cols, first, rows, cols,
-		    out);
-	if (r == 0)
-		r = paint_move(c.pos.row - first,
-		    c.pos.col < cols ? c.pos.col : cols - 1, out);
-	if (r == 0 && modes_cursor_visible(s->modes) && c.pos.col < cols)
-		r = buf_printf(out, "\033[?25h");
-	return r < 0 ? r : buf_printf(out, "\033[?2026l");
-}
-
-int
-screen_bottom(struct screen *s)
-{
-	VTermPos pos;
-	int row = s->rows - 1;
-
-	screen_flush(s);
-	if (modes_alternate(s->modes) != 0)
-		return row;
-	vterm_state_get_cursorpos(s->state, &pos);
-	while (row > pos.row && paint_row_blank(s->cells, row, s->cols))
-		row--;
-	return row;
 }
 
 /* ---- the image ---- */

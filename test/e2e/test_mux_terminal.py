@@ -137,7 +137,8 @@ def test_modes_are_set_again_on_attach(sess, work_dir):
 
 def test_modes_that_are_off_again_are_not_set(sess, work_dir):
     (work_dir / "off").write_bytes(b"".join(UNDONE) + b"\x1b\\")
-    t = start(sess, work_dir, then="cat off; echo done; exec cat")
+    t = start(sess, work_dir, then="read x; cat off; echo done; exec cat")
+    t.line("")
     t.wait("done")
     t.detach()
     t = sess.terminal("-a", "m")

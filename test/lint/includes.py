@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 # The screen is a layer of its own in the top folder.
-SCREEN = {"screen", "modes", "modes_scan", "modes_state", "modes_text", "paint",
+SCREEN = {"screen", "screen_paint", "screen_state", "modes", "modes_scan",
+          "modes_state", "modes_text", "paint",
           "scrollback", "skip"}
 
 # What a file of each layer may include besides its own. "." is the rest of
