@@ -2,6 +2,7 @@
 #
 #   make                 build ./sess (config.h is made from config.def.h)
 #   make check           unit, victim, e2e and fault tests in one run
+#   make check-reboot    saves and revivals across reboots, in QEMU
 #   make check-bare      both setup.sh commands in a minimal Debian (root)
 #   make check-asan      the tests named by ASAN_TESTS, under sanitizers
 #   make lint format bench fuzz install uninstall clean
@@ -98,6 +99,11 @@ $(BUILD)/test/bench/%: test/bench/%.c
 	@mkdir -p $(@D)
 	$(call run,TEST ,$<) $(ALONE) -O2 -lutil -lpthread
 
+# Pid 1 of the machines in test/reboot, with nothing around it.
+$(BUILD)/test/reboot/%: test/reboot/%.c
+	@mkdir -p $(@D)
+	$(call run,TEST ,$<) $(ALONE) -Os -static
+
 # Tests. pytest runs them all, so that one line at the end counts them; the
 # python first in PATH need not be the one that has Debian's pytest.
 PYTHON = $(shell for p in python3 /usr/bin/python3; do \
@@ -125,6 +131,9 @@ check: all units victims fault
 ASAN_TESTS ?= test/unit test/e2e -k '(unit or smoke or bash or mux) and not test_tracee'
 check-asan: asan
 	SESS_BUILD=build-asan $(PYTEST) $(ASAN_TESTS)
+
+check-reboot: all $(BUILD)/test/reboot/init
+	$(PYTEST) test/reboot
 
 check-bare:
 	sh test/bare/run.sh
@@ -194,7 +203,7 @@ clean:
 	@if cmp -s config.h .config.copied; then rm -f config.h .config.copied; fi
 
 FORCE:
-.PHONY: all units victims fault asan check check-asan check-bare bench fuzz \
+.PHONY: all units victims fault asan check check-asan check-reboot check-bare bench fuzz \
 	fuzz-run lint format install uninstall clean FORCE
 .SECONDARY: $(PB_C) $(PB_H)
 .DELETE_ON_ERROR:
