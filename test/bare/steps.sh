@@ -54,4 +54,4 @@ step "root: sh setup.sh check ${CHECK_ARGS:=-k smoke}" \
 tail -n 1 "$log" | grep -q ' passed' || fail "no count at the end"
 tail -n 1 "$log"
 step 'uninstall' make -s uninstall
-! command -v sess >/dev/null || fail "sess is still installed"
+[ ! -e /usr/local/bin/sess ] || fail "sess is still installed"
