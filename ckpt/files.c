@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/content.h"
 #include "ckpt/files_table.h"
@@ -334,6 +335,25 @@ check_table(struct ckpt *c, struct task *t)
 	return 0;
 }
 
+/* Threads that have left the table of their process (unshare(2)). */
+static int
+check_threads(struct ckpt *c, struct task *t)
+{
+	autofree pid_t *tids = NULL;
+	size_t n = 0;
+
+	if (procfs_tids(t->pid, &tids, &n) < 0)
+		return 0; /* it has ended */
+	for (size_t i = 0; i < n; i++)
+		if (tids[i] != t->pid &&
+		    syscall(SYS_kcmp, t->pid, tids[i], KCMP_FILES, 0, 0) > 0)
+			return obstacle(c, t,
+			    "its thread %d has a descriptor table of its own, "
+			    "which cannot be saved yet: end the program",
+			    tids[i]);
+	return 0;
+}
+
 static int
 files_check(struct ckpt *c, struct task *t)
 {
@@ -352,7 +372,8 @@ files_check(struct ckpt *c, struct task *t)
 		    "%s (pid %d): reading its "
 		    "descriptors",
 		    t->comm, t->pid);
-	return check_table(c, t);
+	r = check_threads(c, t);
+	return r < 0 ? r : check_table(c, t);
 }
 
 /* ---- save ---- */

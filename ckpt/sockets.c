@@ -1,13 +1,12 @@
 /*
- * sockets.c - connected UNIX sockets (unix(7)): pairs with both ends in the
- * tree, with what is on its way between them; and, cut off as by a crash of
- * the other side, those whose other end is outside (D9). The one exception is
- * the socket to this very server: the message save_request.farewell waits in
- * it when it comes back.
+ * sockets.c - UNIX sockets without a name (unix(7)): pairs with both ends in
+ * the tree, with what is on its way between them; and, cut off as by a crash
+ * of the other side, those whose other end is outside (D9). The one exception
+ * is the socket to this very server: the message save_request.farewell waits
+ * in it when it comes back. Datagram sockets are connected again to the name
+ * that they were connected to (syslog, notify).
  *
- * Whose other end an end is: the kernel tells by sock_diag(7); where that is
- * not there (module unix_diag), the two ends of a pair still know the same
- * credentials but not each other, and both count as cut off.
+ * Whose other end an end is the kernel tells by sock_diag(7).
  */
 #include "ckpt/sockets.h"
 
@@ -30,12 +29,15 @@
 #define MESSAGE_MAX (1u << 20) /* bytes of one message that is peeked at */
 #define QUEUE_MAX (16u << 20)  /* bytes waiting in one socket */
 
-/* linux/tcp_states.h: states of unix sockets in unix_diag_msg */
-#define STATE_ESTABLISHED 1
+/* RCV_SHUTDOWN and SEND_SHUTDOWN; kernel: net/sock.h */
+#define SHUT_READ 1
+#define SHUT_WRITE 2
 
 struct sock {
 	const struct file *f;
-	uint64_t peer_ino; /* save; 0: none or unknown */
+	bool told;               /* save: the kernel has answered about it */
+	uint64_t peer_ino;       /* save; 0: none or unknown */
+	struct sockaddr_un name; /* save: of the other end */
 	Img__Socket rec;
 	Img__SocketData *queue; /* owned, with the data of each */
 	Img__SocketData **ptrs; /* owned */
@@ -120,26 +122,21 @@ unsupported(int fd)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNSPEC };
 	socklen_t len = sizeof sun;
-	int domain = option(fd, SO_DOMAIN), type = option(fd, SO_TYPE);
+	int domain = option(fd, SO_DOMAIN);
 
 	if (domain == AF_INET || domain == AF_INET6)
-		return type == SOCK_STREAM ? "a TCP socket" :
-					     "a network socket (UDP or raw)";
+		return option(fd, SO_TYPE) == SOCK_STREAM ?
+		    "a TCP socket" :
+		    "a network socket (UDP or raw)";
 	if (domain == AF_NETLINK)
 		return "a netlink socket";
 	if (domain != AF_UNIX)
 		return "a socket of a rare family";
 	if (option(fd, SO_ACCEPTCONN) > 0)
 		return "a listening UNIX socket";
-	if (type == SOCK_DGRAM)
-		return "a UNIX datagram socket";
 	if (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
 	    len > sizeof sun.sun_family)
 		return "a UNIX socket with a name";
-	if (getpeername(fd, (struct sockaddr *)&sun,
-		&(socklen_t){ sizeof sun }) < 0 &&
-	    errno == ENOTCONN)
-		return "a UNIX socket without a connection";
 	return NULL;
 }
 
@@ -168,9 +165,9 @@ struct diag_request {
 	struct unix_diag_req req;
 };
 
-/* Ask sock_diag(7) for the inode at the other end of INO; 0: none. */
-static uint64_t
-diag_peer(int nl, uint64_t ino)
+/* Ask sock_diag(7) for the inode at the other end of S, and what is shut. */
+static void
+ask_diag(int nl, struct sock *s)
 {
 	struct diag_request q = {
 		.head = { .nlmsg_len = sizeof q,
@@ -178,7 +175,7 @@ diag_peer(int nl, uint64_t ino)
 		    .nlmsg_flags = NLM_F_REQUEST },
 		.req = { .sdiag_family = AF_UNIX,
 		    .udiag_states = ~0u,
-		    .udiag_ino = (uint32_t)ino,
+		    .udiag_ino = (uint32_t)s->f->st.st_ino,
 		    .udiag_show = UDIAG_SHOW_PEER,
 		    .udiag_cookie = { ~0u, ~0u } },
 	};
@@ -188,29 +185,32 @@ diag_peer(int nl, uint64_t ino)
 	ssize_t n;
 
 	if (send(nl, &q, sizeof q, 0) != (ssize_t)sizeof q)
-		return 0;
+		return;
 	n = recv(nl, data, sizeof data, 0);
 	if (n < (ssize_t)(sizeof *h + sizeof(struct unix_diag_msg)) ||
 	    h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len > (size_t)n)
-		return 0;
+		return;
+	s->told = true;
 	at = data + NLMSG_ALIGN(sizeof *h) +
 	    NLMSG_ALIGN(sizeof(struct unix_diag_msg));
 	end = data + h->nlmsg_len;
-	while (at + sizeof(struct nlattr) <= end) {
+	while (at + sizeof(struct nlattr) < end) {
 		struct nlattr a;
 		uint32_t peer;
 
 		memcpy(&a, at, sizeof a);
-		if (a.nla_len < sizeof a || a.nla_len > end - at)
+		if (a.nla_len <= sizeof a || a.nla_len > end - at)
 			break;
 		if (a.nla_type == UNIX_DIAG_PEER &&
 		    a.nla_len >= sizeof a + sizeof peer) {
 			memcpy(&peer, at + sizeof a, sizeof peer);
-			return peer;
+			s->peer_ino = peer;
+		} else if (a.nla_type == UNIX_DIAG_SHUTDOWN) {
+			s->rec.shut_read = (at[sizeof a] & SHUT_READ) != 0;
+			s->rec.shut_write = (at[sizeof a] & SHUT_WRITE) != 0;
 		}
 		at += NLA_ALIGN(a.nla_len);
 	}
-	return 0;
 }
 
 static int
@@ -342,7 +342,40 @@ has_peer_in_tree(const struct sockets *ss, const struct sock *s,
 	return false;
 }
 
-/* POLLRDHUP-like: which directions are shut, by trying nothing. */
+/* Which other end it had, if any. */
+static int
+save_peer(struct ckpt *c, struct sock *s, int fd)
+{
+	bool in_tree = has_peer_in_tree(c->files->sockets, s, &s->rec.peer);
+	socklen_t len = sizeof s->name;
+
+	if (in_tree)
+		return 0;
+	s->rec.lone = getpeername(fd, (struct sockaddr *)&s->name, &len) < 0 ||
+	    s->rec.type == SOCK_DGRAM;
+	if (s->rec.lone) {
+		if (len > sizeof s->name.sun_family && len <= sizeof s->name &&
+		    s->name.sun_family == AF_UNIX) {
+			s->rec.peer_name.data = (uint8_t *)&s->name;
+			s->rec.peer_name.len = len;
+		}
+	} else if (is_ours(fd) && c->req->farewell_len > 0) {
+		s->rec.farewell.data = (uint8_t *)c->req->farewell;
+		s->rec.farewell.len = c->req->farewell_len;
+	} else if (!s->told) {
+		return obstacle(c, s->f->task,
+		    "descriptor %d is a UNIX socket, and this kernel does not "
+		    "tell where its other end is: modprobe unix_diag",
+		    s->f->fd);
+	} else if (s->peer_ino != 0) {
+		note(c, s->f->task,
+		    "descriptor %d, a UNIX socket, is connected to the "
+		    "outside: it will be cut off",
+		    s->f->fd);
+	}
+	return 0;
+}
+
 static int
 save_one(struct ckpt *c, struct sock *s, uint64_t id)
 {
@@ -357,19 +390,9 @@ save_one(struct ckpt *c, struct sock *s, uint64_t id)
 	s->rec.send_buf = (uint32_t)option(fd, SO_SNDBUF);
 	s->rec.receive_buf = (uint32_t)option(fd, SO_RCVBUF);
 	s->rec.pass_cred = option(fd, SO_PASSCRED) > 0;
-	if (!has_peer_in_tree(c->files->sockets, s, &s->rec.peer) &&
-	    s->peer_ino != 0) {
-		if (is_ours(fd) && c->req->farewell_len > 0) {
-			s->rec.farewell.data = (uint8_t *)c->req->farewell;
-			s->rec.farewell.len = c->req->farewell_len;
-		} else {
-			note(c, s->f->task,
-			    "descriptor %d, a UNIX socket, is "
-			    "connected to the outside: it will be cut off",
-			    s->f->fd);
-		}
-	}
-	r = peek_queue(c, s, fd);
+	r = save_peer(c, s, fd);
+	if (r >= 0)
+		r = peek_queue(c, s, fd);
 	if (r < 0)
 		return r;
 	s->ptrs = calloc(s->rec.n_queue + 1, sizeof *s->ptrs);
@@ -394,7 +417,7 @@ sockets_save(struct ckpt *c)
 	if (nl < 0)
 		return err_sys(c->err, "asking about sockets");
 	for (size_t i = 0; i < ss->n; i++)
-		ss->v[i].peer_ino = diag_peer(nl, ss->v[i].f->st.st_ino);
+		ask_diag(nl, &ss->v[i]);
 	for (size_t i = 0; r >= 0 && i < ss->n; i++)
 		r = save_one(c, &ss->v[i], i + 1);
 	return r;
@@ -433,16 +456,47 @@ set_up(const struct sock *s)
 		    sizeof on);
 }
 
+/* A socket without another end. */
+static int
+make_lone(struct ckpt *c, struct sock *s)
+{
+	const Img__Socket *m = s->loaded;
+	struct sockaddr_un sun;
+
+	s->fd = socket(AF_UNIX, (int)m->type | SOCK_CLOEXEC, 0);
+	if (s->fd < 0)
+		return err_sys(c->err, "making a socket");
+	set_up(s);
+	if (m->peer_name.len == 0)
+		return 0;
+	if (m->peer_name.len > sizeof sun)
+		return err_set(c->err, -EBADMSG,
+		    "the image's sockets make no sense");
+	memcpy(&sun, m->peer_name.data, m->peer_name.len);
+	if (connect(s->fd, (struct sockaddr *)&sun,
+		(socklen_t)m->peer_name.len) < 0)
+		note(c, NULL,
+		    "a socket could not be connected to %.*s again: "
+		    "%s",
+		    (int)sizeof sun.sun_path, sun.sun_path, strerror(errno));
+	return 0;
+}
+
+/* What one end has shut the other sees: each tells its own. */
+static void
+shut(const struct sock *s)
+{
+	if (s->loaded->shut_write)
+		(void)shutdown(s->fd, SHUT_WR);
+	if (s->loaded->shut_read)
+		(void)shutdown(s->fd, SHUT_RD);
+}
+
 static int
 make_pair(struct ckpt *c, struct sock *s, struct sock *peer)
 {
 	int ends[2], r;
 
-	if (s->loaded->domain != AF_UNIX ||
-	    (s->loaded->type != SOCK_STREAM &&
-		s->loaded->type != SOCK_SEQPACKET))
-		return err_set(c->err, -EBADMSG,
-		    "the image's sockets make no sense");
 	if (socketpair(AF_UNIX, (int)s->loaded->type | SOCK_CLOEXEC, 0, ends) <
 	    0)
 		return err_sys(c->err, "making a pair of sockets");
@@ -457,6 +511,9 @@ make_pair(struct ckpt *c, struct sock *s, struct sock *peer)
 	r = fill(c, s, ends[1]);
 	if (r >= 0 && peer != NULL)
 		r = fill(c, peer, ends[0]);
+	shut(s);
+	if (peer != NULL)
+		shut(peer);
 	return r;
 }
 
@@ -477,9 +534,13 @@ sockets_make(struct ckpt *c)
 		    &img__socket__descriptor, &id, c->err);
 		if (s->loaded == NULL)
 			return -EBADMSG;
-		if (id != i + 1 || s->loaded->peer > n)
+		if (id != i + 1 || s->loaded->peer > n ||
+		    s->loaded->domain != AF_UNIX ||
+		    (s->loaded->type != SOCK_STREAM &&
+			s->loaded->type != SOCK_DGRAM &&
+			s->loaded->type != SOCK_SEQPACKET))
 			return err_set(c->err, -EBADMSG,
-			    "the image's sockets are out of order");
+			    "the image's sockets make no sense");
 	}
 	ss = c->files->sockets;
 	for (size_t i = 0; r >= 0 && i < n; i++) {
@@ -491,7 +552,7 @@ sockets_make(struct ckpt *c)
 			peer = &ss->v[s->loaded->peer - 1];
 		if (peer != NULL && peer->fd >= 0)
 			peer = NULL;
-		r = make_pair(c, s, peer);
+		r = s->loaded->lone ? make_lone(c, s) : make_pair(c, s, peer);
 	}
 	return r;
 }

@@ -1,7 +1,7 @@
 /*
  * sockets.c - pairs of UNIX sockets: unread data both ways, borders of
  * messages, one end in a child that sleeps in a read, other end closed with
- * data left, buffer sizes.
+ * data left, one direction shut, datagrams, never connected, buffer sizes.
  */
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -44,7 +44,8 @@ start_echo(int fd, int other)
 int
 main(void)
 {
-	int stream[2], packet[2], echo[2], cut[2], size = 100000, is;
+	int stream[2], packet[2], echo[2], cut[2], half[2], dgram[2], lone;
+	int size = 100000, is;
 	socklen_t len = sizeof is;
 	char c;
 	pid_t pid;
@@ -70,6 +71,12 @@ main(void)
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, cut));
 	put(cut[1], "last words");
 	close(cut[1]);
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, half));
+	put(half[0], "the rest");
+	MUST(shutdown(half[0], SHUT_WR));
+	MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, dgram));
+	put(dgram[0], "datagram");
+	lone = MUST(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
 
 	victim_wait();
 	expect_read(stream[1], "to the one end", "stream");
@@ -89,5 +96,16 @@ main(void)
 	expect_read(cut[0], "last words", "closed pair");
 	EXPECT(read(cut[0], &c, 1) == 0, "closed pair does not end");
 	EXPECT(write(cut[0], "x", 1) < 0 && errno == EPIPE, "closed pair");
+	expect_read(half[1], "the rest", "half closed");
+	EXPECT(read(half[1], &c, 1) == 0, "half closed does not end");
+	put(half[1], "back");
+	expect_read(half[0], "back", "half closed, back");
+	EXPECT(write(half[0], "x", 1) < 0 && errno == EPIPE, "half closed");
+	expect_read(dgram[1], "datagram", "datagram");
+	put(dgram[1], "answer");
+	expect_read(dgram[0], "answer", "datagram, back");
+	EXPECT(MUST(fcntl(lone, F_GETFL)) == (O_RDWR | O_NONBLOCK), "lone");
+	EXPECT(write(lone, "x", 1) < 0 && errno == ENOTCONN, "lone: %s",
+	    strerror(errno));
 	victim_ok();
 }
