@@ -117,8 +117,7 @@ a_release_does_not_detach_again(void **state)
 	struct keys k = { .key = CTRL_BACKSLASH };
 
 	(void)state;
-	check(&k, "\033[92;5u\033[92;5:3u\033[57442;1:3u", true, "",
-	    KEYS_WAIT);
+	check(&k, "\033[92;5u\033[92;5:3u\033[57442;1:3u", true, "", KEYS_WAIT);
 	check(&k, "\033[57442;5u\033[92;5u", true, "\033[92;5u", KEYS_GO_ON);
 }
 
