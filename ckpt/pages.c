@@ -412,6 +412,23 @@ write_task(struct ckpt *c, struct image_writer *w, struct task *t)
 	return r;
 }
 
+/* The pages of S that were taken; the others were never there. */
+static int
+put_taken(struct writing *x, const struct shm *s)
+{
+	size_t n = s->len / IMAGE_PAGE, i, k;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < n; i = k + 1) {
+		for (k = i; k < n && s->have[k]; k++)
+			;
+		if (k > i)
+			r = put_pages(x, i * IMAGE_PAGE,
+			    s->copy + i * IMAGE_PAGE, k - i, false);
+	}
+	return r;
+}
+
 static int
 write_shm(struct ckpt *c, struct image_writer *w, const struct shm *s,
     uint64_t id)
@@ -422,7 +439,7 @@ write_shm(struct ckpt *c, struct image_writer *w, const struct shm *s,
 	autofree Img__PageRun **runp = NULL;
 	int r;
 
-	r = put_pages(&x, 0, s->copy, s->len / IMAGE_PAGE, false);
+	r = put_taken(&x, s);
 	runp = calloc(rs.n + 1, sizeof *runp);
 	if (runp == NULL)
 		r = -ENOMEM;

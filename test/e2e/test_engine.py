@@ -7,7 +7,7 @@ import subprocess
 
 import harness
 import pytest
-from rounds import stopped_processes
+from rounds import revive_anew, stopped_processes
 
 # Memory in many pieces: its writing takes a while, and asks the kernel often.
 PIECES = """
@@ -119,3 +119,39 @@ def test_the_writer_of_a_last_save_is_killed(pieces):
     command, writer, _ = _begin_save(pieces, "-stop")
     os.kill(writer, signal.SIGKILL)
     _refused(pieces, command, "was killed: nothing was saved")
+
+
+SPARSE = """
+import mmap, os, signal
+n = 1 << 30
+m = mmap.mmap(-1, n)
+for i in range(0, n, n // 64):
+    m[i : i + 4] = b"here"
+if os.fork() == 0:
+    signal.pause()
+open("ready", "w").close()
+signal.sigwait([signal.SIGTERM])
+bad = [i for i in range(0, n, n // 64) if m[i : i + 5] != b"here\\0"]
+open("found", "w").write(f"bad {len(bad)}")
+"""
+
+
+def test_shared_memory_is_not_made_by_a_save(sess):
+    """A GiB of which 64 pages are used: saved without the rest."""
+
+    def used():
+        with open(f"/proc/{sess.pid('p')}/smaps_rollup") as f:
+            return next(int(x.split()[1]) for x in f if x.startswith("Rss:"))
+
+    sess.ok("-n", "p", "python3", "-c", "import signal;signal.pthread_sigmask("
+            f"signal.SIG_BLOCK, [15])\n{SPARSE}")
+    harness.wait_until((sess.work / "ready").exists)
+    before = used()
+    sess.ok("-save", "p")
+    assert used() < before + (16 << 10)
+    revive_anew(sess, "p")
+    assert used() < before + (16 << 10)
+    os.kill(sess.pid("p"), signal.SIGTERM)
+    harness.wait_until((sess.work / "found").exists)
+    harness.wait_until(lambda: (sess.work / "found").read_text())
+    assert (sess.work / "found").read_text() == "bad 0"
