@@ -376,12 +376,15 @@ restorer_main(struct restorer *rs)
 	r = restore(rs);
 	if (r >= 0)
 		r = FAULT("revive.report", rs->c.err);
+	if (r < 0)
+		files_undo(&rs->c);
 	if (send_report(rs, r) < 0 || r < 0)
 		_exit(1);
-	if (read(rs->sock, &go, 1) != 1)
+	if (read(rs->sock, &go, 1) != 1 ||
+	    FAULT("revive.let-go", rs->c.err) < 0) {
+		files_undo(&rs->c);
 		_exit(1);
-	if (FAULT("revive.let-go", rs->c.err) < 0)
-		_exit(1);
+	}
 	standin = rs->server.pid;
 	let_go(rs);
 	forget_image(rs);
