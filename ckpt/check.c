@@ -127,6 +127,7 @@ check_before(struct ckpt *c)
 		c->n_unforked = c->n_asleep = 0;
 		r = check_once(c);
 	}
+	memory_checked(c);
 	return r;
 }
 

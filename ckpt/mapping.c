@@ -67,7 +67,7 @@ verify_vma(struct ckpt *c, const Img__Vma *v, uint64_t floor)
 int
 mapping_verify(struct ckpt *c, const Img__Mm *mm)
 {
-	uint64_t floor = IMAGE_PAGE, end;
+	uint64_t floor = IMAGE_PAGE, end = 0;
 	size_t i, k = 0;
 	int r;
 
@@ -83,6 +83,7 @@ mapping_verify(struct ckpt *c, const Img__Mm *mm)
 		while (k < mm->n_vmas && run->start >= mm->vmas[k]->end)
 			k++;
 		if (k == mm->n_vmas || run->start < mm->vmas[k]->start ||
+		    run->start < end || run->start % IMAGE_PAGE != 0 ||
 		    run->n_pages > (TASK_TOP - run->start) / IMAGE_PAGE)
 			return damaged(c, "pages outside of any mapping");
 		end = run->start + run->n_pages * IMAGE_PAGE;
@@ -333,16 +334,17 @@ batch_add(struct batch *b, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
 static bool
 has_pages(const Img__Mm *mm, const Img__Vma *v)
 {
-	for (size_t i = 0; i < mm->n_pages; i++) {
-		const Img__PageRun *run = mm->pages[i];
+	size_t lo = 0, hi = mm->n_pages, mid; /* runs ascend: verified */
 
-		if (run->start < v->end &&
-		    run->start + run->n_pages * IMAGE_PAGE > v->start)
-			return true;
-		if (run->start >= v->end)
-			return false;
+	while (lo < hi) {
+		const Img__PageRun *run = mm->pages[mid = lo + (hi - lo) / 2];
+
+		if (run->start + run->n_pages * IMAGE_PAGE <= v->start)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return false;
+	return lo < mm->n_pages && mm->pages[lo]->start < v->end;
 }
 
 /* Protection while it is being filled. */
@@ -418,17 +420,30 @@ finish_vma(struct batch *b, const Img__Mm *mm, const Img__Vma *v)
 /* mlock(2) may be beyond what we may lock now: the program is told nothing
  * by a missing lock, so a note is enough. */
 static int
-lock_vma(struct ckpt *c, struct task *t, const Img__Vma *v)
+lock_memory(struct batch *b, const Img__Mm *mm)
 {
-	int64_t val;
+	bool failed = false;
+	size_t n, i = 0;
+	int r = 0;
 
-	if ((v->flags & VMA_F_LOCKED) == 0)
-		return 0;
-	val = task_call(c, t, SYS_mlock, v->start, v->end - v->start, 0, 0, 0,
-	    0);
-	if (val < 0)
-		note(c, t, "memory that was locked is not locked any more");
-	return 0;
+	while (r >= 0 && i < mm->n_vmas) {
+		for (n = 0; i < mm->n_vmas && n < BATCH; i++)
+			if (mm->vmas[i]->flags & VMA_F_LOCKED)
+				b->ops[n++] = (struct tracee_op){
+					.nr = SYS_mlock,
+					.args = { mm->vmas[i]->start,
+					    mm->vmas[i]->end -
+						mm->vmas[i]->start },
+				};
+		r = task_run(b->c, b->t, b->ops, n);
+		while (n-- > 0)
+			failed |= b->ops[n].ret < 0;
+	}
+	if (failed)
+		note(b->c, b->t,
+		    "memory that was locked is not locked any "
+		    "more");
+	return r;
 }
 
 static int
@@ -475,7 +490,7 @@ mapping_finish(struct ckpt *c, struct task *t, const Img__Mm *mm)
 		r = finish_vma(b, mm, mm->vmas[i]);
 	if (r >= 0)
 		r = batch_flush(b);
-	for (size_t i = 0; r >= 0 && i < mm->n_vmas; i++)
-		r = lock_vma(c, t, mm->vmas[i]);
+	if (r >= 0)
+		r = lock_memory(b, mm);
 	return r < 0 ? r : set_numbers(c, t, mm);
 }

@@ -229,6 +229,24 @@ remember_unforked(struct ckpt *c, const struct task *t, const struct vma *v)
 	return 0;
 }
 
+static int
+compare_unforked(const void *va, const void *vb)
+{
+	const struct unforked *a = va, *b = vb;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+void
+memory_checked(struct ckpt *c)
+{
+	if (c->n_unforked > 0)
+		qsort(c->unforked, c->n_unforked, sizeof *c->unforked,
+		    compare_unforked);
+}
+
 int
 memory_check(struct ckpt *c, struct task *t)
 {
@@ -369,11 +387,11 @@ copy_vma(struct ckpt *c, struct task *t, struct vma *v)
 static const struct unforked *
 find_unforked(const struct ckpt *c, const struct task *t, const struct vma *v)
 {
-	for (size_t i = 0; i < c->n_unforked; i++)
-		if (c->unforked[i].pid == t->pid &&
-		    c->unforked[i].start == v->start)
-			return &c->unforked[i];
-	return NULL;
+	const struct unforked key = { .pid = t->pid, .start = v->start };
+
+	return c->n_unforked == 0 ? NULL :
+				    bsearch(&key, c->unforked, c->n_unforked,
+					sizeof key, compare_unforked);
 }
 
 /*

@@ -70,6 +70,9 @@ int memory_parse(struct memory *m, char *text, bool smaps);
 /* From /proc, before the stop: what of T's memory cannot be saved. */
 int memory_check(struct ckpt *c, struct task *t);
 
+/* After the checks of all tasks: make what they saw ready to be looked up. */
+void memory_checked(struct ckpt *c);
+
 /*
  * The tree is stopped: read T's mappings; what a fork would not show a
  * snapshot (MADV_DONTFORK, MADV_WIPEONFORK, shared memory) is copied.
