@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -23,6 +24,9 @@
 #include "session.h"
 
 #define ASK_MS 10000
+#define LOOK_MS 1000
+#define SETTLE_MS 20 /* between looks whether a server has gone */
+#define SETTLE_TRIES 300
 
 /* ---- what is known of a name ---- */
 
@@ -71,9 +75,43 @@ tell_end(struct context *c, const char *name)
 	return r;
 }
 
-/* Connect, or say what there is instead of a living session. */
-static int
-connect_to(struct context *c, const char *name, int *ret_sock)
+/* Has the program of NAME, whose server lives, come to its end? */
+static bool
+is_over(struct context *c, const char *name)
+{
+	Sess__Message m = proto_message(SESS__KIND__STATUS);
+	struct packet k autopacket = PACKET_NONE;
+	autoclose int sock = -1;
+	int r;
+
+	if (session_connect(&c->places, name, &sock, NULL) < 0)
+		return false;
+	r = client_ask(sock, &m, LOOK_MS, &k, NULL);
+	return r == -EPIPE || (r == 0 && k.msg->ended);
+}
+
+/*
+ * A server that says goodbye is no session any more: wait until it has gone.
+ * Does NAME live?
+ */
+static bool
+lives(struct context *c, const char *name)
+{
+	const struct timespec pause = { .tv_nsec = SETTLE_MS * 1000000 };
+	int i;
+
+	for (i = 0; i < SETTLE_TRIES; i++) {
+		if (!session_lives(&c->places, name))
+			return false;
+		if (!is_over(c, name))
+			return true;
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+int
+commands_connect(struct context *c, const char *name, int *ret_sock)
 {
 	int r = session_check_name(name, &c->err);
 
@@ -150,12 +188,14 @@ create(struct context *c, const char *name, char **rest, bool attach)
 	struct launch l = { .name = name,
 		.argv = rest,
 		.expects_client = attach };
+	bool alive;
 	int r;
 
 	r = session_check_name(name, &c->err);
 	if (r < 0)
 		return r;
-	if (!session_lives(&c->places, name) && is_saved(c, name) && !c->force)
+	alive = lives(c, name);
+	if (!alive && is_saved(c, name) && !c->force)
 		return err_set(&c->err, -EEXIST,
 		    "session '%s' is saved: "
 		    "sess -revive %s brings it back, sess -rm %s drops it",
@@ -169,6 +209,9 @@ create(struct context *c, const char *name, char **rest, bool attach)
 			shell[0] = words[0];
 		l.argv = shell;
 	}
+	/* The status of an earlier one that nobody has seen is told now. */
+	if (!alive)
+		(void)tell_end(c, name);
 	return start_server(c, &l, NULL);
 }
 
@@ -177,7 +220,9 @@ attach(struct context *c, const char *name)
 {
 	struct client_options o = { .name = name,
 		.key = c->key,
-		.quiet = c->quiet };
+		.quiet = c->quiet,
+		.read_only = c->read_only,
+		.low = c->low };
 	Sess__Message ask = proto_message(SESS__KIND__STATUS);
 	struct packet k autopacket = PACKET_NONE;
 	const char *own = getenv("SESS_SESSION");
@@ -188,7 +233,7 @@ attach(struct context *c, const char *name)
 		    "this is session '%s' "
 		    "itself",
 		    name);
-	r = connect_to(c, name, &sock);
+	r = commands_connect(c, name, &sock);
 	if (r < 0)
 		return r;
 	r = client_ask(sock, &ask, ASK_MS, &k, &c->err);
@@ -225,7 +270,7 @@ run_attach(struct context *c, char *arg, char **rest)
 	(void)rest;
 	if (r < 0)
 		return r;
-	if (!session_lives(&c->places, arg)) {
+	if (!lives(c, arg)) {
 		r = tell_end(c, arg);
 		if (r >= 0)
 			return r;
@@ -240,7 +285,7 @@ run_any(struct context *c, char *arg, char **rest)
 
 	if (r < 0)
 		return r;
-	if (session_lives(&c->places, arg))
+	if (lives(c, arg))
 		return attach(c, arg);
 	if (is_saved(c, arg)) {
 		struct launch l = { .name = arg, .revive = true };
@@ -253,12 +298,12 @@ run_any(struct context *c, char *arg, char **rest)
 
 /* ---- of a living session ---- */
 
-static int
-ask(struct context *c, const char *name, Sess__Message *m, int timeout_ms,
-    struct packet *ret)
+int
+commands_ask(struct context *c, const char *name, Sess__Message *m,
+    int timeout_ms, struct packet *ret)
 {
 	autoclose int sock = -1;
-	int r = connect_to(c, name, &sock);
+	int r = commands_connect(c, name, &sock);
 
 	return r < 0 ? r : client_ask(sock, m, timeout_ms, ret, &c->err);
 }
@@ -269,7 +314,7 @@ run_detach(struct context *c, char *arg, char **rest)
 	Sess__Message m = proto_message(SESS__KIND__DETACH);
 
 	(void)rest;
-	return ask(c, arg, &m, ASK_MS, NULL);
+	return commands_ask(c, arg, &m, ASK_MS, NULL);
 }
 
 int
@@ -284,7 +329,7 @@ run_kill(struct context *c, char *arg, char **rest)
 	m.has_force = true;
 	m.force = c->force;
 	/* HUP, TERM and KILL, each with its wait */
-	r = ask(c, arg, &m, ASK_MS + 4 * KILL_WAIT_MS, NULL);
+	r = commands_ask(c, arg, &m, ASK_MS + 4 * KILL_WAIT_MS, NULL);
 	if (r < 0)
 		return r;
 	/* Who ended it knows how: no status is kept for others. */
@@ -303,7 +348,7 @@ run_pid(struct context *c, char *arg, char **rest)
 	int r, pid;
 
 	(void)rest;
-	r = ask(c, arg, &m, ASK_MS, &k);
+	r = commands_ask(c, arg, &m, ASK_MS, &k);
 	if (r < 0)
 		return r;
 	if (k.n_fds < 1)
@@ -364,7 +409,7 @@ run_save(struct context *c, char *arg, char **rest)
 		return r;
 	m.has_stop = true;
 	m.stop = c->stop;
-	r = ask(c, name, &m, -1, &k);
+	r = commands_ask(c, name, &m, -1, &k);
 	if (r < 0)
 		return r;
 	if (k.msg->kind == SESS__KIND__REVIVED)
@@ -387,7 +432,7 @@ run_revive(struct context *c, char *arg, char **rest)
 	r = session_check_name(arg, &c->err);
 	if (r < 0)
 		return r;
-	if (session_lives(&c->places, arg))
+	if (lives(c, arg))
 		return err_set(&c->err, -EEXIST,
 		    "session '%s' runs: "
 		    "sess -a %s attaches to it",
@@ -429,9 +474,9 @@ run_check(struct context *c, char *arg, char **rest)
 
 	(void)rest;
 	if (arg[0] != 0 && arg[strspn(arg, "0123456789")] == 0 &&
-	    !session_lives(&c->places, arg))
+	    !lives(c, arg))
 		return check_pid(c, arg);
-	r = ask(c, arg, &m, ASK_MS, &k);
+	r = commands_ask(c, arg, &m, ASK_MS, &k);
 	if (r < 0)
 		return r;
 	if (k.msg->text != NULL)

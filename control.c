@@ -15,11 +15,11 @@
 #include "ckpt/ckpt.h"
 #include "ended.h"
 #include "launch.h"
+#include "send.h"
 #include "session.h"
 #include "terminal.h"
 
 #define REPORT_MAX 60000
-#define N_PEERS_MAX 4096
 
 struct peer {
 	LIST_ENTRY(peer) link;
@@ -28,6 +28,7 @@ struct peer {
 	struct event *ev;
 	struct terminal *terminal; /* NULL: it has attached none */
 	bool awaits_end;           /* -k: answered when it is over */
+	bool awaits_status;        /* -wait: told how it ended */
 	pid_t pid;                 /* 0: not to be seen from here */
 };
 
@@ -78,8 +79,9 @@ control_detached(struct peer *p, struct terminal *t)
 	control_send(p, &m);
 }
 
-void
-control_over(struct peer *p)
+/* How the session has come to its end. */
+static void
+send_over(struct peer *p)
 {
 	struct server *s = p->server;
 	Sess__Message m = proto_message(
@@ -90,9 +92,27 @@ control_over(struct peer *p)
 	m.status = s->status;
 	m.ended = true;
 	m.generation = s->generation;
+	control_send(p, &m);
+}
+
+void
+control_over(struct peer *p)
+{
 	terminal_free(p->terminal, false);
 	p->terminal = NULL;
-	control_send(p, &m);
+	send_over(p);
+}
+
+void
+control_tell_status(struct server *s)
+{
+	struct peer *p;
+
+	LIST_FOREACH(p, &s->peers, link)
+	if (p->awaits_status) {
+		p->awaits_status = false;
+		send_over(p);
+	}
 }
 
 void
@@ -130,7 +150,9 @@ run_attach(struct peer *p, struct packet *k)
 	struct terminal_request req = { .page_fd = k->fds[1],
 		.size = get_size(m),
 		.client = p->pid,
-		.key = m->has_key && m->key < 32 ? (int)m->key : -1 };
+		.key = m->has_key && m->key < 32 ? (int)m->key : -1,
+		.read_only = m->read_only,
+		.low = m->low || m->read_only };
 	struct err e = { .text = "" };
 	struct terminal *t;
 	int r;
@@ -242,6 +264,24 @@ run_kill(struct peer *p, struct packet *k)
 }
 
 static void
+run_send(struct peer *p, struct packet *k)
+{
+	struct err e = { .text = "" };
+
+	if (send_put(p->server, p, k->msg->data.data, k->msg->data.len, &e) < 0)
+		control_fail(p, &e);
+}
+
+static void
+run_wait(struct peer *p, struct packet *k)
+{
+	(void)k;
+	p->awaits_status = !p->server->over;
+	if (!p->awaits_status)
+		send_over(p);
+}
+
+static void
 run_create(struct peer *p, struct packet *k)
 {
 	struct err e = { .text = "" };
@@ -308,6 +348,8 @@ static const struct {
 	{ SESS__KIND__CREATE, run_create },
 	{ SESS__KIND__SEEN, run_seen },
 	{ SESS__KIND__CHECK, run_check },
+	{ SESS__KIND__SEND, run_send },
+	{ SESS__KIND__WAIT, run_wait },
 };
 
 static void
@@ -338,6 +380,7 @@ peer_free(struct peer *p)
 	if (p->terminal != NULL)
 		terminal_free(p->terminal, true);
 	saving_forget(s, p);
+	send_forget(s, p);
 	event_free(p->ev);
 	(void)close(p->fd);
 	LIST_REMOVE(p, link);

@@ -5,6 +5,7 @@
  * that makes no sense.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,8 @@ static const struct command commands[] = {
 	{ "check", NAME, "NAME|PID", "what a save would meet", run_check },
 	{ "rm", NAME, "NAME[@GEN]", "remove snapshots", run_remove },
 	{ "pid", NAME, "NAME", "its first process", run_pid },
+	{ "send", NAME, "NAME", "standard input, typed into it", run_send },
+	{ "wait", NAME, "NAME", "wait for its end: its exit status", run_wait },
 	{ "v", NOTHING, "", "version", run_version },
 	{ "h", NOTHING, "", "this help", run_help },
 };
@@ -61,6 +64,9 @@ static int set_no_key(struct context *c, const char *arg);
 static int set_quiet(struct context *c, const char *arg);
 static int set_force(struct context *c, const char *arg);
 static int set_stop(struct context *c, const char *arg);
+static int set_read_only(struct context *c, const char *arg);
+static int set_low(struct context *c, const char *arg);
+static int set_json(struct context *c, const char *arg);
 
 static const struct {
 	const char *option;
@@ -72,8 +78,13 @@ static const struct {
 	    set_key },
 	{ "E", false, "", "no detach key", set_no_key },
 	{ "q", false, "", "say nothing but errors", set_quiet },
-	{ "f", false, "", "-k: also what has left the session", set_force },
+	{ "f", false, "", "-k: also what has left; -c -n: though it is saved",
+	    set_force },
 	{ "stop", false, "", "-save: end it when it is saved", set_stop },
+	{ "r", false, "", "read only: nothing typed reaches it; as -l",
+	    set_read_only },
+	{ "l", false, "", "its size follows the other terminals", set_low },
+	{ "j", false, "", "the list as JSON", set_json },
 };
 
 #define N_COMMANDS ((int)N_ELEMENTS(commands))
@@ -122,6 +133,30 @@ set_stop(struct context *c, const char *arg)
 {
 	(void)arg;
 	c->stop = true;
+	return 0;
+}
+
+static int
+set_read_only(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->read_only = true;
+	return 0;
+}
+
+static int
+set_low(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->low = true;
+	return 0;
+}
+
+static int
+set_json(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->json = true;
 	return 0;
 }
 
@@ -264,12 +299,28 @@ run(struct context *c, int argc, char **argv)
 	return cmd->run(c, arg, argv + optind);
 }
 
+/* What is opened later must not become standard input by accident. */
+static void
+fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		(void)close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct context c = { .places = PLACES_NONE,
 		.key = keys_parse(DETACH_KEY) };
-	int r = run(&c, argc, argv);
+	int r;
+
+	fill_standard_fds();
+	r = run(&c, argc, argv);
 
 	places_close(&c.places);
 	if (r < 0) {

@@ -122,7 +122,7 @@ def test_a_signal_is_told_as_128_and_its_number(sess):
 def test_a_new_session_replaces_an_ended_one(sess):
     sess.ok("-n", "again", "false")
     harness.wait_until(ended(sess, "again"))
-    sess.ok("-n", "again", "sleep", "1000")
+    assert "ended with status 1" in sess.ok("-n", "again", "sleep", "1000")
     assert "detached" in rows(sess)["again"]
 
 
@@ -222,3 +222,11 @@ def test_a_removed_socket_comes_back_with_SIGUSR1(sess, sess_dir):
     assert "reached" in sess.fails("-pid", "again")
     os.kill(server, signal.SIGUSR1)
     harness.wait_until(lambda: sess.run("-pid", "again").status == 0)
+
+
+def test_closed_standard_descriptors_do_no_harm(sess):
+    script = f"{sess.binary} -n closed sleep 1000 <&- >&- 2>&-"
+    assert sess.command(["sh", "-c", script]).status == 0
+    assert "detached" in rows(sess)["closed"]
+    script = f"{sess.binary} -c ends sh -c 'exit 7' <&- 2>&-"
+    assert sess.command(["sh", "-c", script]).status == 7
