@@ -165,11 +165,12 @@ $(BUILD)/test/fuzz/%: test/fuzz/%.c $(LIB_OBJ)
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14 clang-format) \
                 clang-format)
 lint: all
-	$(CLANG_FORMAT) --style=file --dry-run -Werror $(C_FILES)
-	$(PYTHON) -B test/lint/includes.py
-	$(PYTHON) -B test/lint/globals.py $(OBJ)
-	$(PYTHON) -B test/lint/words.py $(BUILD)/sess
-	sh test/lint/texts.sh
+	@echo "  FORMAT $(words $(C_FILES)) files"
+	@$(CLANG_FORMAT) --style=file --dry-run -Werror $(C_FILES)
+	@$(PYTHON) -B test/lint/includes.py
+	@$(PYTHON) -B test/lint/globals.py $(OBJ)
+	@$(PYTHON) -B test/lint/words.py $(BUILD)/sess
+	@sh test/lint/texts.sh
 
 format:
 	$(CLANG_FORMAT) --style=file -i $(C_FILES)

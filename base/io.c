@@ -147,8 +147,8 @@ io_path(int dirfd, const char *name)
 	n = readlink(link, dir, sizeof dir);
 	if (n < 0 || (size_t)n >= sizeof dir)
 		n = 0;
-	if (asprintf(&path, "%.*s%s%s", (int)n, dir, n > 0 ? "/" : "",
-	        name) < 0)
+	if (asprintf(&path, "%.*s%s%s", (int)n, dir, n > 0 ? "/" : "", name) <
+	    0)
 		return NULL;
 	return path;
 }

@@ -49,18 +49,18 @@ scope_fclose(FILE **f)
 #define autoclosedir scoped(scope_closedir)
 #define autofclose scoped(scope_fclose)
 
-#define TAKE_FD(fd)               \
-	({                        \
+#define TAKE_FD(fd)                \
+	({                         \
 		int taken_ = (fd); \
-		(fd) = -1;        \
-		taken_;           \
+		(fd) = -1;         \
+		taken_;            \
 	})
 
-#define TAKE_PTR(p)                       \
-	({                                \
+#define TAKE_PTR(p)                         \
+	({                                  \
 		__typeof__(p) taken_ = (p); \
-		(p) = NULL;               \
-		taken_;                   \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))

@@ -78,9 +78,11 @@ vdso_check(struct ckpt *c, const Img__Machine *m)
 		return r;
 	if (own.vdso.len != m->vdso.len || own.vvar_len != m->vvar_len ||
 	    memcmp(own.vdso.data, m->vdso.data, m->vdso.len) != 0)
-		return err_set(c->err, -ENOTSUP, "it was saved under another "
+		return err_set(c->err, -ENOTSUP,
+		    "it was saved under another "
 		    "kernel (%s), whose vdso differs from this one's: boot "
-		    "that kernel to revive it", m->release);
+		    "that kernel to revive it",
+		    m->release);
 	return 0;
 }
 
@@ -101,8 +103,10 @@ vdso_revive(struct ckpt *c, struct task *t, uint64_t at)
 	if (r < 0)
 		return r;
 	if (v.start != at)
-		return err_set(c->err, -EEXIST, "%s (pid %d): the kernel put "
-		    "the vdso at %llx instead of %llx", t->comm, t->vpid,
-		    (unsigned long long)v.start, (unsigned long long)at);
+		return err_set(c->err, -EEXIST,
+		    "%s (pid %d): the kernel put "
+		    "the vdso at %llx instead of %llx",
+		    t->comm, t->vpid, (unsigned long long)v.start,
+		    (unsigned long long)at);
 	return 0;
 }

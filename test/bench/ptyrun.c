@@ -122,6 +122,6 @@ main(int argc, char **argv)
 	printf("bytes %llu wall_us %llu cpu_us %llu\n",
 	    (unsigned long long)bytes, (unsigned long long)wall,
 	    (unsigned long long)(cpu_us(RUSAGE_SELF) +
-	        cpu_us(RUSAGE_CHILDREN)));
+		cpu_us(RUSAGE_CHILDREN)));
 	return 0;
 }

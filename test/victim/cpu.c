@@ -18,8 +18,9 @@
 	X(16)                                                             \
 	X(17)                                                             \
 	X(18)                                                             \
-	X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) \
-	    X(30) X(31)
+	X(19)                                                             \
+	X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) \
+	    X(31)
 
 #define YMM_IN(n) "vmovdqu " #n "*32(%[in]), %%ymm" #n "\n"
 #define YMM_OUT(n) "vmovdqu %%ymm" #n ", " #n "*32(%[out])\n"
