@@ -386,7 +386,8 @@ peer_free(struct peer *p)
 	LIST_REMOVE(p, link);
 	free(p);
 	/* There is a descriptor again, if there was none. */
-	(void)event_add(s->ev_listener, NULL);
+	if (s->ev_listener != NULL)
+		(void)event_add(s->ev_listener, NULL);
 }
 
 static void
@@ -481,11 +482,20 @@ control_open(struct server *s)
 }
 
 void
-control_relisten(struct server *s)
+control_unlisten(struct server *s)
 {
-	event_free(s->ev_listener);
+	if (s->ev_listener != NULL)
+		event_free(s->ev_listener);
 	s->ev_listener = NULL;
 	scope_close(&s->listener);
+}
+
+void
+control_relisten(struct server *s)
+{
+	if (s->ev_listener == NULL)
+		return; /* the name is another server's by now */
+	control_unlisten(s);
 	(void)control_open(s);
 }
 

@@ -10,6 +10,9 @@
 /* Accept connections on s->listener; they are of our own uid or root's. */
 int control_open(struct server *s);
 
+/* Accept nobody any more; who is connected stays. */
+void control_unlisten(struct server *s);
+
 /* The listener again, after somebody has removed the socket's file. */
 void control_relisten(struct server *s);
 

@@ -108,6 +108,8 @@ on_written(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	s->saved_s = (uint64_t)time(NULL);
+	if (stop)
+		server_give_up_name(s);
 	if (peer != NULL)
 		tell(peer, s, &rep);
 	(void)ckpt_prune(s->places.saved, s->name, KEEP_GENERATIONS, NULL);

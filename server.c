@@ -86,6 +86,16 @@ server_ended(struct server *s, int status)
 }
 
 void
+server_give_up_name(struct server *s)
+{
+	if (s->lock < 0)
+		return;
+	control_unlisten(s);
+	session_forget(&s->places, s->name);
+	scope_close(&s->lock);
+}
+
+void
 server_saved(struct server *s, uint64_t generation)
 {
 	s->saved = true;
@@ -418,12 +428,10 @@ report(int result, int error, int exit_status, uint64_t generation,
 static void
 end_all(struct server *s)
 {
-	session_forget(&s->places, s->name);
+	server_give_up_name(s);
 	control_close(s);
 	ending_free(s);
-	scope_close(&s->listener);
 	scope_close(&s->master);
-	scope_close(&s->lock);
 	screen_free(s->screen);
 	free(s->name);
 	free(s->command);

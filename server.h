@@ -88,6 +88,12 @@ _Noreturn void server_main(const struct launch *l, int lock, int result);
 /* The first process has ended. */
 void server_ended(struct server *s, int status);
 
+/*
+ * Its processes are gone: another server may take the name at once, before
+ * anybody is told of the end.
+ */
+void server_give_up_name(struct server *s);
+
 /* The session is over by -save -stop. */
 void server_saved(struct server *s, uint64_t generation);
 
