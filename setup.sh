@@ -244,17 +244,21 @@ try()
 		return
 	fi
 	s=$(shown sess)
-	cat <<EOF
-
-A session called "try" opens now, with a shell in it. Start something.
-
-  Ctrl-\\               detach: it runs on without this terminal
-  $s -a try         attach again, from any terminal
-  $s -save -stop try   put it on disk and end it; reboot if you like
-  $s -revive try    bring it back, running
-  $s -k try         end it for good
-
+	wide="$s -save -stop try"
+	echo
+	echo 'A session called "try" opens now, with a shell in it. Start something.'
+	echo
+	while IFS=: read -r what why; do
+		# shellcheck disable=SC2059 # the width is part of the format
+		printf "  %-${#wide}s   %s\n" "$what" "$why"
+	done <<EOF
+Ctrl-\\:detach; it runs on without this terminal
+$s -a try:attach again, from any terminal
+$s -save -stop try:put it on disk and end it
+$s -revive try:bring it back, running
+$s -k try:end it for good
 EOF
+	echo
 	printf 'Enter opens it. '
 	read -r _ || exit 0
 	exec "$sess" -A try
