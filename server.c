@@ -144,10 +144,15 @@ on_linger(evutil_socket_t fd, short what, void *arg)
 void
 server_reap(struct server *s)
 {
-	siginfo_t si;
+	siginfo_t si = { .si_pid = 0 };
 	int status;
 
+	save_tidy(s->sleeps);
+	/* Stops are not ours: waitpid() would tell those of a tracee, too. */
 	if (s->status_fd < 0 && !s->over &&
+	    waitid(P_PID, (id_t)s->first, &si, WEXITED | WNOHANG | WNOWAIT) ==
+		0 &&
+	    si.si_pid == s->first &&
 	    waitpid(s->first, &status, WNOHANG) == s->first)
 		server_ended(s, status);
 	for (;;) {

@@ -78,6 +78,14 @@ void sleeps_free(struct sleeps *s);
 
 struct save;
 
+/*
+ * Let go of what an earlier save could not: a thread that was asked to stop
+ * just before it began to wait for its vfork child, say, stops only after
+ * that save has failed. To be called whenever SIGCHLD has come; S may be
+ * NULL. Nearly always there is nothing to do.
+ */
+void save_tidy(struct sleeps *s);
+
 /* The generation number that the next save of NAME would get. */
 int save_next_generation(int saved_dirfd, const char *name,
     uint64_t *ret_generation, struct err *e);

@@ -61,7 +61,10 @@ stop_tree(struct ckpt *c)
 {
 	int r = -ETIMEDOUT;
 
-	for (int i = 0; i < STOP_TRIES && r == -ETIMEDOUT; i++) {
+	/* What cannot even be let go again (freeze.h) will not stop soon. */
+	for (int i = 0;
+	     i < STOP_TRIES && r == -ETIMEDOUT && c->frozen.n_threads == 0;
+	     i++) {
 		r = FAULT("save.stop", c->err);
 		if (r >= 0)
 			r = freeze_all(&c->frozen, tree_find, c, STOP_MS,
@@ -268,6 +271,8 @@ save_free(struct save *s)
 		snapshot_end(&c->tasks[i]);
 	close_areas(c);
 	freeze_thaw(&c->frozen);
+	if (c->frozen.n_threads > 0 && s->req.sleeps != NULL)
+		s->req.sleeps->strays = c->frozen; /* there are none: checked */
 	forget_records(s);
 	tree_done(c);
 	tree_forget(c);
@@ -304,6 +309,25 @@ stop_and_learn(struct save *s)
 	return 0;
 }
 
+void
+save_tidy(struct sleeps *s)
+{
+	if (s != NULL && s->strays.n_threads > 0)
+		freeze_thaw(&s->strays);
+}
+
+static int
+check_strays(struct sleeps *s, struct err *e)
+{
+	save_tidy(s);
+	if (s == NULL || s->strays.n_threads == 0)
+		return 0;
+	return err_set(e, -EBUSY,
+	    "process %d has not come to the stop that "
+	    "an earlier save asked for: save again later",
+	    s->strays.threads[0].tgid);
+}
+
 static int
 save_run(struct save *s)
 {
@@ -311,8 +335,10 @@ save_run(struct save *s)
 	sigset_t chld, mask;
 	int r;
 
-	r = save_next_generation(s->req.saved_dirfd, s->req.name,
-	    &s->generation, c->err);
+	r = check_strays(s->req.sleeps, c->err);
+	if (r >= 0)
+		r = save_next_generation(s->req.saved_dirfd, s->req.name,
+		    &s->generation, c->err);
 	if (r >= 0)
 		r = check_before(c);
 	if (r < 0)

@@ -288,8 +288,10 @@ sleeps_new(void)
 void
 sleeps_free(struct sleeps *s)
 {
-	if (s != NULL)
+	if (s != NULL) {
 		free(s->v);
+		free(s->strays.threads);
+	}
 	free(s);
 }
 

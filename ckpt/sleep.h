@@ -26,6 +26,7 @@ struct asleep {
 struct sleeps {
 	struct asleep *v; /* owned */
 	size_t n;
+	struct freeze strays; /* not let go yet; see save_tidy() */
 };
 
 /*
