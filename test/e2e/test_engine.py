@@ -2,6 +2,7 @@
 session running, no process, no half image, and never a wrong success."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -155,3 +156,38 @@ def test_shared_memory_is_not_made_by_a_save(sess):
     harness.wait_until((sess.work / "found").exists)
     harness.wait_until(lambda: (sess.work / "found").read_text())
     assert (sess.work / "found").read_text() == "bad 0"
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+def test_a_thread_that_stops_too_late(sess):
+    """It begins to wait for its vfork child between the look at its state
+    and its seizing, for longer than a save waits: it is let go when it
+    stops at last, and its stop is not taken for its end."""
+    sess.ok("-n", "p", harness.BUILD / "test/victim/vforks", "5")
+    first = sess.pid("p")
+    server = harness.parent(first)
+    harness.wait_until(lambda: harness.state(first) == "D")
+    log = sess.work / "strace"
+    tracer = subprocess.Popen(
+        ["strace", "-o", log, "-p", str(server), "-e", "trace=ptrace"]
+        + ["-e", "inject=ptrace:delay_enter=200000:when=1"],
+        stderr=subprocess.PIPE,
+        preexec_fn=sess.user.become,
+    )
+    tracer.stderr.readline()  # "Process N attached"
+
+    def late():
+        r = sess.run("-save", "p")
+        return r.status and harness.state(first) == "D" and _tracer(first)
+
+    harness.wait_until(late, 60)
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate()
+    harness.wait_until(lambda: not _tracer(first), 20)
+    harness.wait_until(lambda: sess.run("-save", "p").status == 0, 60)
+    assert sess.pid("p") == first and not stopped_processes(sess)
+
+
+def _tracer(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(next(x for x in f if x.startswith("TracerPid")).split()[1])

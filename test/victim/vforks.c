@@ -6,11 +6,13 @@
 
 #define CHILD_LIVES (40 * MS)
 
+/* An argument: the children live for so many seconds instead. */
 int
-main(void)
+main(int argc, char **argv)
 {
-	const struct timespec ts = { .tv_nsec = CHILD_LIVES },
-			      pause = { .tv_nsec = 20 * MS };
+	const struct timespec ts = { .tv_sec = argc > 1 ? atoi(argv[1]) : 0,
+		.tv_nsec = argc > 1 ? 0 : CHILD_LIVES };
+	const struct timespec pause = { .tv_nsec = 20 * MS };
 	sigset_t pending;
 	pid_t pid;
 
