@@ -158,6 +158,9 @@ send_attach(struct client *c, struct err *e)
 	m.key = (uint32_t)c->o->key;
 	m.has_no_key = c->o->key < 0;
 	m.no_key = c->o->key < 0;
+	m.has_read_only = m.has_low = true;
+	m.read_only = c->o->read_only;
+	m.low = c->o->low;
 	set_raw(c);
 	r = proto_send(c->sock, &m, (int[]){ loan, page }, 2, 0);
 	return r < 0 ?

@@ -15,6 +15,7 @@ struct client_options {
 	const char *name;
 	int key;    /* control code of the detach key; -1: none */
 	bool quiet; /* no line about what happened */
+	bool read_only, low;
 };
 
 /*

@@ -11,12 +11,15 @@
 
 #include "base/err.h"
 #include "places.h"
+#include "proto.h"
 
 struct context {
 	struct places places;
 	struct err err;
 	int key; /* detach key; -1: none */
 	bool quiet, force, stop;
+	bool read_only, low; /* how to attach */
+	bool json;
 	int exit_status; /* for a negative result; 0: the usual 1 */
 };
 
@@ -32,5 +35,14 @@ int run_revive(struct context *c, char *arg, char **rest);
 int run_check(struct context *c, char *arg, char **rest);
 int run_remove(struct context *c, char *arg, char **rest);
 int run_pid(struct context *c, char *arg, char **rest);
+int run_send(struct context *c, char *arg, char **rest);
+int run_wait(struct context *c, char *arg, char **rest);
+
+/* Connect to NAME, or say what there is instead of a living session. */
+int commands_connect(struct context *c, const char *name, int *ret_sock);
+
+/* The same, and client_ask(). RET may be NULL. */
+int commands_ask(struct context *c, const char *name, Sess__Message *m,
+    int timeout_ms, struct packet *ret);
 
 #endif

@@ -28,6 +28,9 @@ void control_ok(struct peer *p);
 /* Answer all that wait for the end (-k). */
 void control_tell_end(struct server *s);
 
+/* Tell all that wait for it (-wait) how the session has ended. */
+void control_tell_status(struct server *s);
+
 /* The terminal of P has hung up or was detached by its key. */
 void control_detached(struct peer *p, struct terminal *t);
 

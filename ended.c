@@ -24,6 +24,7 @@
 
 #define FILE_MAX 8192
 #define KEY_LEN 32
+#define SEEN_KEEP_S 3600 /* for others who ask: -wait */
 
 void
 ended_done(struct ended *d)
@@ -127,12 +128,12 @@ ended_get(const struct places *p, const char *name, struct ended *ret_d)
 }
 
 int
-ended_see(const struct places *p, const char *name, bool has_snapshots)
+ended_see(const struct places *p, const char *name, bool keep)
 {
 	struct ended d;
 	int r;
 
-	if (!has_snapshots) {
+	if (!keep) {
 		ended_remove(p, name);
 		return 0;
 	}
@@ -157,8 +158,10 @@ ended_remove(const struct places *p, const char *name)
 bool
 ended_expired(const struct ended *d)
 {
-	return d->ended_s + (uint64_t)ENDED_KEEP_DAYS * 86400 <
-	    (uint64_t)time(NULL);
+	uint64_t keep_s = d->seen ? SEEN_KEEP_S :
+				    (uint64_t)ENDED_KEEP_DAYS * 86400;
+
+	return d->ended_s + keep_s < (uint64_t)time(NULL);
 }
 
 /* Append the record in file KEY. */

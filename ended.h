@@ -32,12 +32,15 @@ int ended_put(const struct places *p, const struct ended *d, struct err *e);
 /* -ENOENT when there is none. */
 int ended_get(const struct places *p, const char *name, struct ended *ret_d);
 
-/* Somebody has been told. The record stays only where snapshots do. */
-int ended_see(const struct places *p, const char *name, bool has_snapshots);
+/*
+ * Somebody has been told. KEEP: the record stays, because there are snapshots
+ * or others may ask (-wait); else it goes.
+ */
+int ended_see(const struct places *p, const char *name, bool keep);
 
 void ended_remove(const struct places *p, const char *name);
 
-/* Has D been kept for as long as a record is (ENDED_KEEP_DAYS)? */
+/* Has D been kept long enough (ENDED_KEEP_DAYS; an hour when seen)? */
 bool ended_expired(const struct ended *d);
 
 /* All of them; malloc'd, each to be ended_done(). */

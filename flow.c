@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "config.h"
+#include "send.h"
 #include "server.h"
 #include "terminal.h"
 
@@ -218,6 +219,8 @@ flow_lead(struct server *s, struct terminal *t)
 {
 	struct terminal *other;
 
+	if (t->low && s->leader != NULL && !s->leader->low)
+		return;
 	/* The list is kept in the order of activity: who leads next. */
 	s->leader = t;
 	LIST_REMOVE(t, link);
@@ -231,13 +234,39 @@ flow_lead(struct server *s, struct terminal *t)
 	terminal_fit(other);
 }
 
+void
+flow_lead_next(struct server *s)
+{
+	struct terminal *t, *next = LIST_FIRST(&s->terminals);
+
+	LIST_FOREACH(t, &s->terminals, link)
+	if (!t->low) {
+		next = t;
+		break;
+	}
+	if (next != NULL)
+		flow_lead(s, next);
+}
+
+/* Does what a terminal answers reach the program? */
+static bool
+any_answers(const struct server *s)
+{
+	struct terminal *t;
+
+	LIST_FOREACH(t, &s->terminals, link)
+	if (!t->read_only)
+		return true;
+	return false;
+}
+
 /* Answers to the program's questions while no terminal is there to give. */
 static void
 on_answer(void *arg, const char *data, size_t len)
 {
 	struct server *s = arg;
 
-	if (LIST_EMPTY(&s->terminals))
+	if (!any_answers(s))
 		(void)flow_input(s, (const uint8_t *)data, len);
 }
 
@@ -286,6 +315,7 @@ on_input(evutil_socket_t fd, short what, void *arg)
 		(void)event_add(s->ev_input, NULL);
 	else
 		buf_done(&s->input);
+	send_next(s);
 	if (s->input.len < INPUT_QUEUE_BYTES / 2)
 		listen_all(s, true);
 }
@@ -312,6 +342,7 @@ flow_start(struct server *s, struct err *e)
 	    make_event(s, &s->ev_input, s->master, EV_WRITE, on_input) < 0)
 		return err_set(e, -ENOMEM, "cannot make events");
 	screen_answer(s->screen, on_answer, s);
+	send_init(s);
 	(void)event_add(s->ev_output, NULL);
 	return 0;
 }
@@ -324,4 +355,5 @@ flow_stop(struct server *s)
 	(void)event_del(s->ev_retry);
 	(void)event_del(s->ev_patience);
 	s->held_up = false;
+	send_stop(s);
 }

@@ -15,14 +15,19 @@
 #include "ckpt/ckpt.h"
 #include "commands.h"
 #include "ended.h"
+#include "json.h"
 #include "proto.h"
 #include "session.h"
 
 #define ANSWER_MS 1000 /* for all of them together */
+#define JSON_MAX (16 << 20)
 
 struct row {
 	char *name, *command; /* owned */
 	char state[32], size[16];
+	uint32_t terminals, rows, cols; /* 0: not known */
+	int status;                     /* exit status; -1: none */
+	bool seen;                      /* ended, and told */
 	uint64_t since_s, saved_s;
 	int sock; /* waiting for an answer; -1: not */
 };
@@ -60,8 +65,10 @@ get_row(struct rows *rows, const char *name, bool *ret_new)
 	if (v == NULL)
 		return NULL;
 	rows->v = v;
-	v[rows->n] =
-	    (struct row){ .name = strdup(name), .sock = -1, .size = "-" };
+	v[rows->n] = (struct row){ .name = strdup(name),
+		.sock = -1,
+		.status = -1,
+		.size = "-" };
 	if (v[rows->n].name == NULL)
 		return NULL;
 	*ret_new = true;
@@ -97,6 +104,9 @@ take_answer(struct row *row)
 		row->command = strdup(m->command == NULL ? "" : m->command);
 		(void)snprintf(row->size, sizeof row->size, "%ux%u", m->cols,
 		    m->rows);
+		row->rows = m->rows;
+		row->cols = m->cols;
+		row->terminals = m->terminals;
 		if (m->terminals > 1)
 			(void)snprintf(row->state, sizeof row->state,
 			    "attached (%u)", m->terminals);
@@ -174,8 +184,10 @@ add_ended(struct context *c, struct rows *rows)
 		struct row *row = get_row(rows, v[i].name, &is_new);
 
 		if (row != NULL && is_new) {
+			row->status = ended_exit_status(v[i].status);
+			row->seen = v[i].seen;
 			(void)snprintf(row->state, sizeof row->state,
-			    "ended %d", ended_exit_status(v[i].status));
+			    "ended %d", row->status);
 			row->since_s = v[i].ended_s;
 			row->command = TAKE_PTR(v[i].command);
 		}
@@ -274,12 +286,10 @@ compare(const void *a, const void *b)
 }
 
 static void
-print(struct rows *rows)
+print(const struct rows *rows)
 {
 	size_t i, widest = 4, len;
 
-	if (rows->n > 0)
-		qsort(rows->v, rows->n, sizeof *rows->v, compare);
 	for (i = 0; i < rows->n; i++) {
 		len = strlen(rows->v[i].name);
 		widest = len > widest && len <= 32 ? len : widest;
@@ -298,6 +308,81 @@ print(struct rows *rows)
 	}
 }
 
+/* An end that was told is of interest only beside snapshots. */
+static void
+drop_seen(struct rows *rows)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < rows->n; i++) {
+		if (rows->v[i].seen && rows->v[i].saved_s == 0) {
+			free(rows->v[i].name);
+			free(rows->v[i].command);
+		} else {
+			rows->v[n++] = rows->v[i];
+		}
+	}
+	rows->n = n;
+}
+
+/* ,"KEY":VALUE, or null for a value that is not there. */
+static int
+put_number(struct buf *out, const char *key, uint64_t value, bool there)
+{
+	if (!there)
+		return buf_printf(out, ",\"%s\":null", key);
+	return buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)value);
+}
+
+/* The state in one word: numbers have members of their own. */
+static int
+put_row(struct buf *out, const struct row *row)
+{
+	int word = row->status >= 0 || row->terminals > 1 ?
+	    (int)strcspn(row->state, " ") :
+	    (int)strlen(row->state);
+	bool lives = row->rows > 0;
+	int r;
+
+	if ((r = buf_printf(out, "{\"name\":")) < 0 ||
+	    (r = json_string(out, row->name)) < 0 ||
+	    (r = buf_printf(out, ",\"state\":\"%.*s\"", word, row->state)) <
+		0 ||
+	    (r = put_number(out, "status", (uint64_t)row->status,
+		 row->status >= 0)) < 0 ||
+	    (r = put_number(out, "terminals", row->terminals, lives)) < 0 ||
+	    (r = put_number(out, "rows", row->rows, lives)) < 0 ||
+	    (r = put_number(out, "cols", row->cols, lives)) < 0 ||
+	    (r = put_number(out, "since", row->since_s, row->since_s > 0)) <
+		0 ||
+	    (r = put_number(out, "saved", row->saved_s, row->saved_s > 0)) <
+		0 ||
+	    (r = buf_printf(out, ",\"command\":")) < 0 ||
+	    (r = json_string(out, row->command)) < 0)
+		return r;
+	return buf_printf(out, "}");
+}
+
+static int
+print_json(const struct rows *rows, struct err *e)
+{
+	struct buf out autobuf = BUF_INIT(JSON_MAX);
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < rows->n && r == 0; i++) {
+		r = buf_printf(&out, "%s", i == 0 ? "[\n" : ",\n");
+		if (r == 0)
+			r = put_row(&out, &rows->v[i]);
+	}
+	if (r == 0)
+		r = buf_printf(&out, "%s", rows->n == 0 ? "[]\n" : "\n]\n");
+	if (r < 0)
+		return err_num(e, r, "cannot make the list");
+	(void)fwrite(out.data, 1, out.len, stdout);
+	return 0;
+}
+
 int
 run_list(struct context *c, char *arg, char **rest)
 {
@@ -314,7 +399,13 @@ run_list(struct context *c, char *arg, char **rest)
 		r = add_ended(c, &rows);
 	if (r == 0)
 		r = add_saved(c, &rows);
-	if (r == 0)
-		print(&rows);
-	return r;
+	if (r < 0)
+		return r;
+	drop_seen(&rows);
+	if (rows.n > 0)
+		qsort(rows.v, rows.n, sizeof *rows.v, compare);
+	if (c->json)
+		return print_json(&rows, &c->err);
+	print(&rows);
+	return 0;
 }

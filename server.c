@@ -66,6 +66,7 @@ close_down(struct server *s)
 {
 	s->over = true;
 	flow_stop(s);
+	control_tell_status(s);
 	if (s->expects_client)
 		server_timer(s->ev_linger, LINGER_MS);
 	else

@@ -30,6 +30,7 @@ struct ending;
 
 LIST_HEAD(terminals, terminal);
 LIST_HEAD(peers, peer);
+TAILQ_HEAD(pieces, piece);
 
 struct server {
 	struct event_base *base;
@@ -51,6 +52,7 @@ struct server {
 	struct event *ev_patience; /* terminals hold up the program */
 	bool held_up;
 	struct buf input; /* typed, not yet taken */
+	struct pieces pieces; /* of -send, in line (send.h) */
 
 	struct terminals terminals;
 	struct terminal *leader; /* its size is the session's */
@@ -123,8 +125,11 @@ void flow_drain(struct server *s, size_t len);
 /* Whether output is read depends on the terminals: look again. */
 void flow_pace(struct server *s);
 
-/* The session takes T's size. */
+/* The session takes T's size, unless T is low and follows another one. */
 void flow_lead(struct server *s, struct terminal *t);
+
+/* The leader has gone: the one that was active last before it leads. */
+void flow_lead_next(struct server *s);
 
 /* Have terminals painted soon, as many frames later as are due. */
 void flow_frame(struct server *s);

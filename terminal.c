@@ -303,6 +303,14 @@ verdict(struct terminal *t, enum keys_verdict v)
 	return true;
 }
 
+/* Input for the program. False: no more for now. */
+static bool
+pass_on(struct terminal *t, const struct buf *in)
+{
+	return t->read_only || in->len == 0 ||
+	    flow_input(t->server, in->data, in->len);
+}
+
 static void
 take_input(struct terminal *t, const uint8_t *data, size_t len)
 {
@@ -316,8 +324,8 @@ take_input(struct terminal *t, const uint8_t *data, size_t len)
 		flow_lead(s, t);
 	r = keys_filter(&t->keys, data, len,
 	    modes_long_keys(screen_modes(s->screen)), &out, &v);
-	if (r == 0 && out.len > 0)
-		more = flow_input(s, out.data, out.len);
+	if (r == 0)
+		more = pass_on(t, &out);
 	if (verdict(t, v) && !more)
 		terminal_listen(t, false);
 }
@@ -365,8 +373,7 @@ on_key(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	(void)keys_expire(&t->keys, &out, &v);
-	if (out.len > 0)
-		(void)flow_input(t->server, out.data, out.len);
+	(void)pass_on(t, &out);
 	(void)verdict(t, v);
 }
 
@@ -452,6 +459,8 @@ terminal_new(struct server *s, struct peer *p,
 	t->size = req->size;
 	t->client = req->client;
 	t->keys.key = req->key;
+	t->read_only = req->read_only;
+	t->low = req->low;
 	t->queue = BUF_INIT(TERMINAL_QUEUE_BYTES * 2);
 	t->undo = BUF_INIT(UNDO_TEXT_MAX);
 	t->fresh = true;
@@ -506,9 +515,8 @@ terminal_free(struct terminal *t, bool undo)
 	buf_done(&t->undo);
 	LIST_REMOVE(t, link);
 	if (s->leader == t) {
-		s->leader = LIST_FIRST(&s->terminals);
-		if (s->leader != NULL)
-			flow_lead(s, s->leader);
+		s->leader = NULL;
+		flow_lead_next(s);
 	}
 	free(t);
 	flow_pace(s);

@@ -42,6 +42,8 @@ struct terminal {
 	bool view;           /* painted from the model: another size */
 	bool suspended;      /* its client is stopped: hands off */
 	bool no_input;       /* its input has ended */
+	bool read_only;      /* nothing of it reaches the program */
+	bool low;            /* leads only where no other does */
 	bool gone;           /* hung up: to be freed */
 	uint32_t generation; /* modes that it was last given */
 	struct buf undo;     /* what undoes them */
@@ -52,6 +54,7 @@ struct terminal_request {
 	int page_fd; /* -1: none; stays the caller's */
 	struct pty_size size;
 	int key;
+	bool read_only, low;
 	pid_t client;
 };
 

@@ -1,0 +1,102 @@
+/*
+ * talk.c - commands that have a talk with a living session: -send, -wait.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "commands.h"
+#include "ended.h"
+#include "proto.h"
+#include "send.h"
+#include "session.h"
+
+/* ---- -send ---- */
+
+/* One piece; the answer comes when the program's terminal has taken it. */
+static int
+send_piece(struct context *c, int sock, uint8_t *data, size_t len)
+{
+	Sess__Message m = proto_message(SESS__KIND__SEND);
+
+	m.has_data = true;
+	m.data.data = data;
+	m.data.len = len;
+	return client_ask(sock, &m, -1, NULL, &c->err);
+}
+
+int
+run_send(struct context *c, char *arg, char **rest)
+{
+	uint8_t data[SEND_PIECE_MAX];
+	autoclose int sock = -1;
+	ssize_t n;
+	int r;
+
+	(void)rest;
+	r = commands_connect(c, arg, &sock);
+	while (r == 0) {
+		n = read(STDIN_FILENO, data, sizeof data);
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		r = n < 0 ? err_sys(&c->err, "cannot read the input") :
+			    send_piece(c, sock, data, (size_t)n);
+	}
+	return r;
+}
+
+/* ---- -wait ---- */
+
+/* Exit status of one that has ended; it may be asked for again. */
+static int
+ended_before(struct context *c, const char *name)
+{
+	struct ended d;
+	int r = ended_get(&c->places, name, &d);
+
+	if (r < 0)
+		return r;
+	r = ended_exit_status(d.status);
+	ended_done(&d);
+	(void)ended_see(&c->places, name, true);
+	return r;
+}
+
+/* What the server says of the end. */
+static int
+status_of(struct context *c, const char *name, const Sess__Message *m)
+{
+	if (m->kind == SESS__KIND__SAVED)
+		return err_set(&c->err, -ECANCELED,
+		    "session '%s' has no exit status: it was saved and ended, "
+		    "sess -revive %s brings it back",
+		    name, name);
+	if (m->kind != SESS__KIND__ENDED)
+		return err_set(&c->err, -EBADMSG,
+		    "the session's server gives an odd answer");
+	(void)ended_see(&c->places, name, true);
+	return ended_exit_status(m->status);
+}
+
+int
+run_wait(struct context *c, char *arg, char **rest)
+{
+	Sess__Message m = proto_message(SESS__KIND__WAIT);
+	struct packet k autopacket = PACKET_NONE;
+	autoclose int sock = -1;
+	int r, ended = -ENOENT;
+
+	(void)rest;
+	r = commands_connect(c, arg, &sock);
+	if (r == 0)
+		r = client_ask(sock, &m, -1, &k, &c->err);
+	if (r == 0)
+		return status_of(c, arg, k.msg);
+	/* It ended before, or while it was asked: then that is on disk. */
+	if (session_check_name(arg, NULL) == 0)
+		ended = ended_before(c, arg);
+	return ended >= 0 ? ended : r;
+}
