@@ -241,6 +241,11 @@ attach(struct context *c, const char *name)
 		(void)close(sock);
 		return r;
 	}
+	if (own != NULL && !c->quiet)
+		fprintf(stderr,
+		    "sess: you are inside session '%s': the detach key is its "
+		    "own, press it twice to detach '%s'\n",
+		    own, name);
 	if (k.msg->text != NULL && !c->quiet)
 		fprintf(stderr, "%s", k.msg->text);
 	return client_attach(sock, &o, &c->err);

@@ -1,0 +1,53 @@
+"""-j: the list for programs."""
+
+import json
+
+import harness
+
+
+def listing(sess):
+    return {row["name"]: row for row in json.loads(sess.ok("-j"))}
+
+
+def test_an_empty_list(sess):
+    assert sess.ok("-j") == "[]\n"
+
+
+def test_every_state(sess):
+    sess.ok("-n", "detached", "sleep", "1000")
+    t = sess.terminal("-c", "attached", "cat", rows=30, cols=100)
+    sess.ok("-n", "ended", "sh", "-c", "exit 5")
+    sess.ok("-n", "saved", "sleep", "1000")
+    sess.ok("-save", "-stop", "saved")
+    harness.wait_until(lambda: listing(sess)["ended"]["status"] == 5)
+    harness.wait_until(lambda: listing(sess)["attached"]["terminals"] == 1)
+    rows = listing(sess)
+    assert {n: r["state"] for n, r in rows.items()} == {
+        n: n for n in ("detached", "attached", "ended", "saved")
+    }
+    assert all(list(r) == list(rows["saved"]) for r in rows.values())
+    assert rows["attached"]["rows"] == 30 and rows["attached"]["cols"] == 100
+    assert rows["detached"]["terminals"] == 0
+    assert rows["detached"]["status"] is None
+    assert rows["detached"]["saved"] is None
+    assert rows["detached"]["since"] > 1_500_000_000
+    assert rows["saved"]["saved"] >= rows["saved"]["since"]
+    assert rows["saved"]["rows"] is None
+    assert rows["saved"]["command"] == "sleep 1000"
+    u = sess.terminal("-a", "attached")
+    harness.wait_until(lambda: listing(sess)["attached"]["terminals"] == 2)
+    assert listing(sess)["attached"]["state"] == "attached"
+    t.detach()
+    u.detach()
+
+
+def test_odd_names_and_commands_are_escaped(sess):
+    names = ['say "hi"', "back\\slash", "größe-日本", "\u2028", "{}[],:"]
+    for name in names:
+        sess.ok("-n", name, "sh", "-c", 'sleep 1000 # \t\n\x01\x7f"\\ é')
+    # An argument that is no UTF-8.
+    sess.ok("-n", "bytes", "sh", "-c", b"sleep 1000 # \xff\xc3(".decode(errors="surrogateescape"))
+    rows = listing(sess)
+    assert set(rows) == set(names) | {"bytes"}
+    assert rows[names[0]]["command"] == 'sh -c sleep 1000 # \t\n\x01\x7f"\\ é'
+    assert rows["bytes"]["command"] == "sh -c sleep 1000 # \ufffd\ufffd("
