@@ -344,6 +344,8 @@ flow_start(struct server *s, struct err *e)
 	screen_answer(s->screen, on_answer, s);
 	send_init(s);
 	(void)event_add(s->ev_output, NULL);
+	if (s->input.len > 0)
+		(void)event_add(s->ev_input, NULL);
 	return 0;
 }
 

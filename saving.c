@@ -40,7 +40,9 @@ collect(void *arg, struct ckpt_session *ret_session, struct err *e)
 	cs.rows = s->size.rows;
 	cs.cols = s->size.cols;
 	cs.screen = BUF_INIT(64 << 20);
+	cs.input = BUF_INIT(64 << 20);
 	cs.name = strdup(s->name);
+	cs.id = s->id == NULL ? NULL : strdup(s->id);
 	cs.argv = calloc(n + 1, sizeof *cs.argv);
 	r = cs.name == NULL || cs.argv == NULL ? -ENOMEM : 0;
 	for (i = 0; i < n && r == 0; i++)
@@ -48,6 +50,8 @@ collect(void *arg, struct ckpt_session *ret_session, struct err *e)
 			r = -ENOMEM;
 	if (r == 0)
 		r = screen_save(s->screen, &cs.screen);
+	if (r == 0)
+		r = buf_put(&cs.input, s->input.data, s->input.len);
 	if (r < 0) {
 		ckpt_session_done(&cs);
 		return err_num(e, r, "the screen cannot be saved");

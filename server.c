@@ -282,6 +282,7 @@ start_program(struct server *s, const struct launch *l, int *ret_exit,
 	s->size = l->size;
 	s->created_s = now_s();
 	s->argv = l->argv;
+	s->id = strdup(l->id);
 	s->parent = getpid();
 	s->sleeps = sleeps_new();
 	r = pty_start(&prog, &s->master, &s->first, ret_exit, e);
@@ -305,6 +306,7 @@ take_revived(struct server *s, const struct revived *rv, struct err *e)
 	s->status_fd = rv->status_fd;
 	s->created_s = cs->created_s;
 	s->argv = cs->argv;
+	s->id = cs->id;
 	s->notes = rv->notes;
 	s->sleeps = rv->sleeps;
 	s->generation = rv->generation;
@@ -317,6 +319,7 @@ take_revived(struct server *s, const struct revived *rv, struct err *e)
 	if (pty_size(s->master, &s->size) < 0)
 		return err_sys(e, "the revived terminal has no size");
 	screen_resize(s->screen, s->size.rows, s->size.cols);
+	(void)buf_put(&s->input, cs->input.data, cs->input.len);
 	ended_remove(&s->places, s->name);
 	return 0;
 }
@@ -341,7 +344,12 @@ start_revived(struct server *s, const struct launch *l, struct err *e)
 	int r;
 
 	r = revive_start(&req, on_ready, s, &rv, e);
-	return r < 0 ? r : take_revived(s, &rv, e);
+	if (r < 0)
+		return r;
+	r = take_revived(s, &rv, e);
+	rv.session.argv = NULL; /* the server's now */
+	ckpt_session_done(&rv.session);
+	return r;
 }
 
 /* The words of the command, for the listing. */
@@ -366,14 +374,15 @@ start(struct server *s, const struct launch *l, int *ret_exit, struct err *e)
 	r = places_open(&s->places, e);
 	if (r == 0)
 		r = make_base(s, e);
-	if (r == 0)
-		r = l->revive ? start_revived(s, l, e) :
-				start_program(s, l, ret_exit, e);
+	/* The program may ask for its server as soon as it runs. */
 	if (r == 0 && !l->revive && control_open(s) < 0)
 		r = err_set(e, -EIO,
 		    "the socket of session '%s' cannot be "
 		    "made",
 		    s->name);
+	if (r == 0)
+		r = l->revive ? start_revived(s, l, e) :
+				start_program(s, l, ret_exit, e);
 	if (r == 0)
 		r = flow_start(s, e);
 	if (r == 0)
@@ -440,6 +449,7 @@ end_all(struct server *s)
 	scope_close(&s->master);
 	screen_free(s->screen);
 	free(s->name);
+	free(s->id);
 	free(s->command);
 	free(s->notes);
 	sleeps_free(s->sleeps);

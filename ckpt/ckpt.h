@@ -20,10 +20,12 @@
  */
 struct ckpt_session {
 	char *name;
+	char *id;            /* what it is known by inside; NULL: none */
 	char **argv;         /* the session's command, NULL-terminated */
 	uint64_t created_s;  /* CLOCK_REALTIME */
 	uint32_t rows, cols; /* the session's size */
 	struct buf screen;   /* screen_save()'s bytes: opaque here */
+	struct buf input;     /* typed, and not yet taken by the terminal */
 };
 
 void ckpt_session_done(struct ckpt_session *s);
@@ -182,6 +184,13 @@ char *ckpt_command(int saved_dirfd, const char *name);
  * nothing refers to any more. -ENOENT when there is none.
  */
 int ckpt_remove(int saved_dirfd, const char *name, uint64_t generation,
+    struct err *e);
+
+/*
+ * The snapshots of FROM are those of TO from now on. -ENOENT when there are
+ * none, without a sentence; -EEXIST when TO has some.
+ */
+int ckpt_rename(int saved_dirfd, const char *from, const char *to,
     struct err *e);
 
 /* Keep the newest KEEP generations. */

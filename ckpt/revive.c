@@ -65,8 +65,10 @@ read_session(struct ckpt *c, struct ckpt_session *ret_s)
 	*ret_s = (struct ckpt_session){ .created_s = m->created_s,
 		.rows = m->rows,
 		.cols = m->cols,
-		.screen = BUF_INIT(IMAGE_RECORD_MAX) };
+		.screen = BUF_INIT(IMAGE_RECORD_MAX),
+		.input = BUF_INIT(IMAGE_RECORD_MAX) };
 	ret_s->name = strdup(m->name);
+	ret_s->id = m->id[0] == 0 ? NULL : strdup(m->id);
 	ret_s->argv = calloc(m->n_argv + 1, sizeof *ret_s->argv);
 	if (ret_s->name == NULL || ret_s->argv == NULL)
 		r = -ENOMEM;
@@ -77,6 +79,8 @@ read_session(struct ckpt *c, struct ckpt_session *ret_s)
 	}
 	if (r >= 0)
 		r = buf_put(&ret_s->screen, m->screen.data, m->screen.len);
+	if (r >= 0)
+		r = buf_put(&ret_s->input, m->input.data, m->input.len);
 	img__session__free_unpacked(m, NULL);
 	return r < 0 ? err_set(c->err, r, "out of memory") : 0;
 }

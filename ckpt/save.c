@@ -237,10 +237,12 @@ void
 ckpt_session_done(struct ckpt_session *s)
 {
 	free(s->name);
+	free(s->id);
 	for (size_t i = 0; s->argv != NULL && s->argv[i] != NULL; i++)
 		free(s->argv[i]);
 	free(s->argv);
 	buf_done(&s->screen);
+	buf_done(&s->input);
 	*s = (struct ckpt_session){ .name = NULL };
 }
 

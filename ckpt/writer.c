@@ -44,6 +44,7 @@ put_session(struct save *s, struct image_writer *w)
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	m.name = s->session.name;
+	m.id = s->session.id;
 	m.argv = s->session.argv;
 	while (m.argv != NULL && m.argv[m.n_argv] != NULL)
 		m.n_argv++;
@@ -53,6 +54,8 @@ put_session(struct save *s, struct image_writer *w)
 	m.cols = s->session.cols;
 	m.screen.data = s->session.screen.data;
 	m.screen.len = s->session.screen.len;
+	m.input.data = s->session.input.data;
+	m.input.len = s->session.input.len;
 	m.stop = s->req.stop;
 	return image_put(w, IMG_SESSION, 0, &m.base, s->c.err);
 }
