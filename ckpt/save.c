@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -452,6 +453,10 @@ end_tree(struct save *s)
 	struct ckpt *c = &s->c;
 	struct timespec ms = { .tv_nsec = 1000000 };
 
+	/* All of it, even if the server is killed in the middle. */
+	for (size_t i = 0; i < c->frozen.n_threads; i++)
+		(void)tracee_set_options(&c->frozen.threads[i],
+		    c->frozen.threads[i].options | PTRACE_O_EXITKILL, NULL);
 	for (size_t i = 0; i < c->n_tasks; i++)
 		if (c->tasks[i].state != TASK_ZOMBIE)
 			(void)kill(c->tasks[i].pid, SIGKILL);
