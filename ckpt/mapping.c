@@ -492,5 +492,7 @@ mapping_finish(struct ckpt *c, struct task *t, const Img__Mm *mm)
 		r = batch_flush(b);
 	if (r >= 0)
 		r = lock_memory(b, mm);
+	if (r >= 0)
+		r = vdso_finish(c, t, mm);
 	return r < 0 ? r : set_numbers(c, t, mm);
 }

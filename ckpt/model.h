@@ -58,6 +58,7 @@ struct task {
 	int snap_mem, snap_pagemap, snap_smaps; /* its files; -1 */
 	/* Revival only. */
 	pid_t *vtids;   /* of threads[i], as saved */
+	uint64_t *ips;  /* where threads[i] must go on; 0: as saved */
 	pid_t born_sid; /* the session it inherits at birth */
 	bool made;
 	const Img__Task *rec; /* its record */
@@ -122,6 +123,7 @@ struct ckpt {
 
 	/* Revival. */
 	struct image *img;
+	const Img__Machine *machine; /* what it was saved on */
 	int saved_dirfd;
 	bool userns;        /* in a one-id user namespace */
 	int fd_base;        /* inherited descriptors start here, in every

@@ -50,7 +50,7 @@ check_machine(struct ckpt *c, const Img__Machine *m)
 		    "which the programs may use: revive it on the machine it "
 		    "was saved on, or a newer one",
 		    missing);
-	return vdso_check(c, m);
+	return vdso_check(c);
 }
 
 static int
@@ -261,6 +261,7 @@ revive_start(const struct revive_request *req,
 	if (r >= 0) {
 		m = image_find(rs->c.img, IMG_MACHINE, 0,
 		    &img__machine__descriptor, &rs->err);
+		rs->c.machine = m;
 		r = m == NULL ? -EBADMSG : check_machine(&rs->c, m);
 	}
 	if (r >= 0)

@@ -285,7 +285,8 @@ threads_sleep(struct ckpt *c, struct task *t)
  * its arguments. The other restarts need nothing but registers.
  */
 static int
-finish_thread(struct ckpt *c, struct tracee *th, const Img__Thread *m)
+finish_thread(struct ckpt *c, struct tracee *th, const Img__Thread *m,
+    uint64_t ip)
 {
 	autofree struct arch_xstate *x = malloc(sizeof *x);
 	struct arch_regs regs;
@@ -299,6 +300,8 @@ finish_thread(struct ckpt *c, struct tracee *th, const Img__Thread *m)
 	if (r < 0)
 		return r;
 	memcpy(&regs, m->regs.data, sizeof regs);
+	if (ip != 0)
+		arch_set_ip(&regs, ip);
 	if (has_restart_block(&regs) && !th->resleeps) {
 		arch_set_syscall_nr(&regs, m->sleep_nr);
 		arch_rewind_syscall(&regs);
@@ -321,7 +324,7 @@ threads_finish(struct ckpt *c, struct task *t)
 
 		if (m == NULL)
 			return -EBADMSG;
-		r = finish_thread(c, &t->threads[i], m);
+		r = finish_thread(c, &t->threads[i], m, t->ips[i]);
 		img__thread__free_unpacked(m, NULL);
 	}
 	return r;

@@ -334,6 +334,7 @@ tree_done(struct ckpt *c)
 
 		memory_free(t->mem);
 		free(t->vtids);
+		free(t->ips);
 		scope_close(&t->snap_mem);
 		scope_close(&t->snap_pagemap);
 		scope_close(&t->snap_smaps);

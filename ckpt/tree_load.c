@@ -60,7 +60,8 @@ load_task(struct ckpt *c, struct task *t, const Img__Task *m)
 	t->n_threads = live ? m->n_threads : 1;
 	t->threads = calloc(t->n_threads, sizeof *t->threads);
 	t->vtids = calloc(t->n_threads, sizeof *t->vtids);
-	if (t->threads == NULL || t->vtids == NULL)
+	t->ips = calloc(t->n_threads, sizeof *t->ips);
+	if (t->threads == NULL || t->vtids == NULL || t->ips == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	t->vtids[0] = t->vpid;
 	return 0;

@@ -130,6 +130,15 @@ int64_t arch_once_ret(const struct arch_regs *r);
 size_t arch_features(uint32_t words[ARCH_N_FEATURES]);
 const char *arch_features_missing(const uint32_t *want, size_t n);
 
+/*
+ * Code to be written over the entry of a function: go on at TO instead, or
+ * make system call NR of the function's own arguments, at most three, and
+ * return the kernel's answer.
+ */
+#define ARCH_JUMP_LEN 12
+void arch_put_jump(uint8_t code[ARCH_JUMP_LEN], uint64_t to);
+void arch_put_syscall(uint8_t code[ARCH_JUMP_LEN], uint32_t nr);
+
 extern const char *const arch_name; /* "x86_64" */
 
 #endif
