@@ -43,6 +43,8 @@
 
 #define STOP_MS 200 /* for the tree to stop, before it is let go again */
 #define STOP_TRIES 5
+#define VDSO_TRIES 16  /* for threads to leave the [vdso]... */
+#define VDSO_NS 100000 /* ... and the time they are given */
 
 #define GONE_TRIES 5000 /* milliseconds until killed processes are gone */
 
@@ -60,6 +62,7 @@ now_us(void)
 static int
 stop_tree(struct ckpt *c)
 {
+	const struct timespec moment = { .tv_nsec = VDSO_NS };
 	int r = -ETIMEDOUT;
 
 	/* What cannot even be let go again (freeze.h) will not stop soon. */
@@ -70,6 +73,14 @@ stop_tree(struct ckpt *c)
 		if (r >= 0)
 			r = freeze_all(&c->frozen, tree_find, c, STOP_MS,
 			    c->err);
+		for (int n = 0;
+		     r >= 0 && n < VDSO_TRIES && vdso_is_inside(&c->frozen);
+		     n++) {
+			freeze_thaw(&c->frozen);
+			(void)nanosleep(&moment, NULL);
+			r = freeze_all(&c->frozen, tree_find, c, STOP_MS,
+			    c->err);
+		}
 	}
 	return r;
 }
