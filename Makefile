@@ -120,12 +120,15 @@ victims: $(VICTIMS)
 fault:
 	+$(MAKE) --no-print-directory BUILD=build-fault \
 		EXTRA_CFLAGS='-DSESS_FAULT $(EXTRA_CFLAGS)' all
+ASAN = $(MAKE) --no-print-directory BUILD=build-asan CFLAGS='-O1 -g' \
+       EXTRA_CFLAGS='-fsanitize=address,undefined -U_FORTIFY_SOURCE \
+       -fno-omit-frame-pointer'
+asan-sess:
+	+$(ASAN) all
 asan:
-	+$(MAKE) --no-print-directory BUILD=build-asan CFLAGS='-O1 -g' \
-		EXTRA_CFLAGS='-fsanitize=address,undefined -U_FORTIFY_SOURCE \
-		-fno-omit-frame-pointer' all units victims
+	+$(ASAN) all units victims
 
-check: all units victims fault
+check: all units victims fault asan-sess
 	$(PYTEST) $(SUITES)
 
 ASAN_TESTS ?= test/unit test/e2e -k '(unit or smoke or bash or mux) and not test_tracee'
@@ -204,7 +207,7 @@ clean:
 	@if cmp -s config.h .config.copied; then rm -f config.h .config.copied; fi
 
 FORCE:
-.PHONY: all units victims fault asan check check-asan check-reboot check-bare bench fuzz \
+.PHONY: all units victims fault asan asan-sess check check-asan check-reboot check-bare bench fuzz \
 	fuzz-run lint format install uninstall clean FORCE
 .SECONDARY: $(PB_C) $(PB_H)
 .DELETE_ON_ERROR:
