@@ -20,6 +20,7 @@
 #include "config.h"
 #include "ended.h"
 #include "launch.h"
+#include "own.h"
 #include "proto.h"
 #include "session.h"
 
@@ -125,13 +126,13 @@ commands_connect(struct context *c, const char *name, int *ret_sock)
 	return r;
 }
 
-/* The session's name: ARG, or the one we are in. */
+/* The session's name, malloc'd: ARG, or the one we are in. */
 static int
-own_name(struct context *c, const char *arg, const char **ret_name)
+own_name(struct context *c, const char *arg, char **ret_name)
 {
-	const char *name = arg != NULL ? arg : getenv("SESS_SESSION");
+	char *name = arg != NULL ? strdup(arg) : NULL;
 
-	if (name == NULL)
+	if (arg == NULL && own_session(&c->places, &name) < 0)
 		return err_set(&c->err, -EINVAL,
 		    "which session? Outside of "
 		    "one a name is needed");
@@ -225,9 +226,10 @@ attach(struct context *c, const char *name)
 		.low = c->low };
 	Sess__Message ask = proto_message(SESS__KIND__STATUS);
 	struct packet k autopacket = PACKET_NONE;
-	const char *own = getenv("SESS_SESSION");
+	autofree char *own = NULL;
 	int r, sock;
 
+	(void)own_session(&c->places, &own);
 	if (own != NULL && strcmp(own, name) == 0)
 		return err_set(&c->err, -ELOOP,
 		    "this is session '%s' "
@@ -405,7 +407,7 @@ run_save(struct context *c, char *arg, char **rest)
 {
 	Sess__Message m = proto_message(SESS__KIND__SAVE);
 	struct packet k autopacket = PACKET_NONE;
-	const char *name = NULL;
+	autofree char *name = NULL;
 	int r;
 
 	(void)rest;

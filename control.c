@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "ckpt/ckpt.h"
 #include "ended.h"
 #include "launch.h"
+#include "rename.h"
 #include "send.h"
 #include "session.h"
 #include "terminal.h"
@@ -233,6 +235,7 @@ run_status(struct peer *p, struct packet *k)
 	m.has_created_s = m.has_terminals = m.has_pid = m.has_saved_s = true;
 	m.has_saving = m.has_ended = m.has_rows = m.has_cols = true;
 	m.name = s->name;
+	m.id = s->id;
 	m.command = s->command;
 	m.created_s = s->created_s;
 	m.pid = getpid();
@@ -279,6 +282,20 @@ run_wait(struct peer *p, struct packet *k)
 	p->awaits_status = !p->server->over;
 	if (!p->awaits_status)
 		send_over(p);
+}
+
+static void
+run_move(struct peer *p, struct packet *k)
+{
+	struct err e = { .text = "" };
+
+	if (k->msg->name == NULL || k->n_fds != 1)
+		(void)err_set(&e, -EBADMSG, "the request is malformed");
+	else if (rename_live(p->server, k->msg->name, &k->fds[0], &e) == 0) {
+		control_ok(p);
+		return;
+	}
+	control_fail(p, &e);
 }
 
 static void
@@ -350,6 +367,7 @@ static const struct {
 	{ SESS__KIND__CHECK, run_check },
 	{ SESS__KIND__SEND, run_send },
 	{ SESS__KIND__WAIT, run_wait },
+	{ SESS__KIND__MOVE, run_move },
 };
 
 static void
@@ -488,6 +506,28 @@ control_unlisten(struct server *s)
 		event_free(s->ev_listener);
 	s->ev_listener = NULL;
 	scope_close(&s->listener);
+}
+
+int
+control_move(struct server *s, int *listener, struct err *e)
+{
+	struct pollfd pfd = { .fd = s->listener, .events = POLLIN };
+	struct event *ev = event_new(s->base, *listener, EV_READ | EV_PERSIST,
+	    on_connection, s);
+	int i;
+
+	if (ev == NULL || event_add(ev, NULL) < 0) {
+		if (ev != NULL)
+			event_free(ev);
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	for (i = 0; i < SESSION_BACKLOG && poll(&pfd, 1, 0) == 1; i++)
+		on_connection(s->listener, EV_READ, s);
+	event_free(s->ev_listener);
+	s->ev_listener = ev;
+	scope_close(&s->listener);
+	s->listener = TAKE_FD(*listener);
+	return 0;
 }
 
 void

@@ -13,6 +13,12 @@ int control_open(struct server *s);
 /* Accept nobody any more; who is connected stays. */
 void control_unlisten(struct server *s);
 
+/*
+ * Listen on *LISTENER, which is taken over, in place of the listener there
+ * was; who is waiting there is let in first.
+ */
+int control_move(struct server *s, int *listener, struct err *e);
+
 /* The listener again, after somebody has removed the socket's file. */
 void control_relisten(struct server *s);
 

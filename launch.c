@@ -50,7 +50,10 @@ set_environment(const struct launch *l)
 {
 	if (l->env != NULL)
 		environ = l->env;
-	return setenv("SESS_SESSION", l->name, 1) < 0 ? -errno : 0;
+	return setenv("SESS_SESSION", l->name, 1) < 0 ||
+		setenv("SESS_ID", l->id, 1) < 0 ?
+	    -errno :
+	    0;
 }
 
 /* The last of the line: become the server. */
@@ -60,7 +63,7 @@ become_server(const struct launch *l, int lock, int result)
 	struct launch own = *l;
 
 	unblock_all();
-	if (set_environment(l) < 0)
+	if (own_new_id(own.id) < 0 || set_environment(&own) < 0)
 		_exit(1);
 	own.env = environ;
 	server_main(&own, lock, result);
@@ -276,10 +279,10 @@ launch_sibling(const struct packet *p, struct err *e)
 static int
 own_server(const struct places *p)
 {
-	const char *name = getenv("SESS_SESSION");
+	autofree char *name = NULL;
 	int sock;
 
-	if (name == NULL || session_check_name(name, NULL) < 0 ||
+	if (own_session(p, &name) < 0 ||
 	    session_connect(p, name, &sock, NULL) < 0)
 		return -1;
 	return sock;

@@ -13,6 +13,7 @@
 #include <termios.h>
 
 #include "base/err.h"
+#include "own.h"
 #include "places.h"
 #include "proto.h"
 #include "pty.h"
@@ -28,6 +29,7 @@ struct launch {
 	bool expects_client; /* the creator is about to attach */
 	bool revive;         /* bring back instead of starting argv */
 	uint64_t generation; /* revive: 0 is the latest */
+	char id[OWN_ID_LEN + 1]; /* made where the server is */
 };
 
 /* How it went, in one piece over a pipe. */

@@ -26,6 +26,7 @@ enum follows {
 	NAME,         /* one word: the option's argument */
 	NAME_COMMAND, /* that, and a command line */
 	MAYBE_NAME,   /* modifiers, and one word or none */
+	TWO_NAMES,    /* one word as argument, and another one */
 };
 
 struct command {
@@ -51,6 +52,7 @@ static const struct command commands[] = {
 	{ "save", MAYBE_NAME, "[NAME]", "save it; it runs on", run_save },
 	{ "revive", NAME, "NAME[@GEN]", "bring it back, detached", run_revive },
 	{ "check", NAME, "NAME|PID", "what a save would meet", run_check },
+	{ "mv", TWO_NAMES, "OLD NEW", "give it another name", run_move },
 	{ "rm", NAME, "NAME[@GEN]", "remove snapshots", run_remove },
 	{ "pid", NAME, "NAME", "its first process", run_pid },
 	{ "send", NAME, "NAME", "standard input, typed into it", run_send },
@@ -203,7 +205,8 @@ make_options(struct option *o)
 	for (i = 0; i < N_OPTIONS; i++) {
 		bool is_command = i < N_COMMANDS;
 		bool has_arg = is_command ? commands[i].follows == NAME ||
-			commands[i].follows == NAME_COMMAND :
+			commands[i].follows == NAME_COMMAND ||
+			commands[i].follows == TWO_NAMES :
 					    modifiers[i - N_COMMANDS].has_arg;
 
 		o[i].name = is_command ? commands[i].option :
@@ -270,9 +273,12 @@ check_rest(struct context *c, const struct command *cmd, char **ret_arg,
 		return rest[0] == NULL ?
 		    0 :
 		    usage_error(c, "one word too many:", rest[0]);
-	if (cmd->follows != MAYBE_NAME || rest[0] == NULL)
+	if (cmd->follows == TWO_NAMES && rest[0] == NULL)
+		return usage_error(c, "something is missing after", *ret_arg);
+	if (cmd->follows == NAME_COMMAND || rest[0] == NULL)
 		return 0;
-	*ret_arg = rest[0];
+	if (cmd->follows == MAYBE_NAME)
+		*ret_arg = rest[0];
 	return rest[1] == NULL ? 0 :
 				 usage_error(c, "one word too many:", rest[1]);
 }

@@ -348,6 +348,7 @@ start_revived(struct server *s, const struct launch *l, struct err *e)
 		return r;
 	r = take_revived(s, &rv, e);
 	rv.session.argv = NULL; /* the server's now */
+	rv.session.id = NULL;
 	ckpt_session_done(&rv.session);
 	return r;
 }

@@ -36,6 +36,7 @@ struct server {
 	struct event_base *base;
 	struct places places;
 	char *name, *command; /* owned */
+	char *id;             /* own.h; owned, NULL: none */
 	char **argv;
 	uint64_t created_s;
 	int lock, listener;

@@ -146,6 +146,15 @@ is_linked(int run, const char *name, int fd)
 	    a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
+bool
+session_holds(const struct places *p, const char *name, int fd)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return is_linked(p->run[0], name, fd) &&
+	    fcntl(fd, F_OFD_SETLK, &fl) == 0;
+}
+
 /* One try. 0, -EAGAIN: held by somebody. */
 static int
 try_lock(int run, const char *name, int *ret_fd)
@@ -232,7 +241,7 @@ session_listen(const struct places *p, const char *name, int *ret_fd,
 	(void)umask(mask);
 	if (r < 0)
 		return err_num(e, r, "cannot bind the socket of '%s'", name);
-	if (listen(fd, 64) < 0)
+	if (listen(fd, SESSION_BACKLOG) < 0)
 		return err_sys(e, "cannot listen for '%s'", name);
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -20,6 +20,7 @@
 #include "places.h"
 
 #define SESSION_NAME_MAX 255 /* bytes */
+#define SESSION_BACKLOG 64   /* connections that wait to be let in */
 
 /*
  * Not empty, at most SESSION_NAME_MAX bytes of UTF-8, no slash, no control
@@ -42,6 +43,9 @@ int session_lock(const struct places *p, const char *name, int *ret_fd,
  */
 int session_listen(const struct places *p, const char *name, int *ret_fd,
     struct err *e);
+
+/* Is FD the lock of NAME, in the directory where new sessions go? */
+bool session_holds(const struct places *p, const char *name, int fd);
 
 /* As holder of the lock: remove both files. */
 void session_forget(const struct places *p, const char *name);

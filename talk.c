@@ -1,16 +1,21 @@
 /*
- * talk.c - commands that have a talk with a living session: -send, -wait.
+ * talk.c - commands that have a talk with a living session: -send, -wait,
+ * -mv.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "commands.h"
 #include "ended.h"
 #include "proto.h"
+#include "rename.h"
 #include "send.h"
 #include "session.h"
+
+#define MOVE_MS 10000
 
 /* ---- -send ---- */
 
@@ -99,4 +104,51 @@ run_wait(struct context *c, char *arg, char **rest)
 	if (session_check_name(arg, NULL) == 0)
 		ended = ended_before(c, arg);
 	return ended >= 0 ? ended : r;
+}
+
+/* ---- -mv ---- */
+
+/* The server of FROM takes the name over, with its lock. */
+static int
+move_live(struct context *c, const char *from, char *to)
+{
+	Sess__Message m = proto_message(SESS__KIND__MOVE);
+	struct packet k autopacket = PACKET_NONE;
+	autoclose int sock = -1, lock = -1;
+	int r;
+
+	r = commands_connect(c, from, &sock);
+	if (r == 0)
+		r = session_lock(&c->places, to, &lock, &c->err);
+	if (r < 0)
+		return r;
+	m.name = to;
+	r = proto_send(sock, &m, &lock, 1, 0);
+	if (r == 0)
+		r = proto_await(sock, MOVE_MS, &k);
+	if (r <= 0) /* the name may be taken by now: its files stay */
+		return err_set(&c->err, r < 0 ? r : -EPIPE,
+		    "the session's server does not answer");
+	if (k.msg->kind == SESS__KIND__OK)
+		return 0;
+	session_forget(&c->places, to);
+	return err_set(&c->err, -EIO, "%s",
+	    k.msg->text == NULL ? "the session refuses" : k.msg->text);
+}
+
+int
+run_move(struct context *c, char *arg, char **rest)
+{
+	int r = session_check_name(arg, &c->err);
+
+	if (r == 0)
+		r = session_check_name(rest[0], &c->err);
+	if (r < 0)
+		return r;
+	if (strcmp(arg, rest[0]) == 0)
+		return err_set(&c->err, -EEXIST, "the name is '%s' already",
+		    arg);
+	return session_lives(&c->places, arg) ?
+	    move_live(c, arg, rest[0]) :
+	    rename_kept(&c->places, arg, rest[0], &c->err);
 }

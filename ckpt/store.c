@@ -109,6 +109,80 @@ store_open(int saved_dirfd, const char *name, bool create, int *ret_dirfd,
 	return 0;
 }
 
+/* Remove the directory of NAME if no snapshot is in it. */
+static void
+remove_empty(int saved_dirfd, const char *name)
+{
+	autofree struct ckpt_generation *v = NULL;
+	autoclose int dirfd = -1;
+	char key[NAME_KEY_CAP];
+	size_t n;
+
+	(void)name_key(name, key);
+	if (store_open(saved_dirfd, name, false, &dirfd, NULL) < 0 ||
+	    store_list(dirfd, &v, &n, NULL) < 0 || n > 0)
+		return;
+	(void)temp_sweep(dirfd);
+	(void)unlinkat(dirfd, NAME_FILE, 0);
+	(void)unlinkat(saved_dirfd, key, AT_REMOVEDIR);
+}
+
+/* The file with the true name as NAME's key wants it; it has none now. */
+static int
+put_name(int dirfd, const char *name, struct err *e)
+{
+	char key[NAME_KEY_CAP];
+
+	return name_key(name, key) ? check_name(dirfd, name, true, e) : 0;
+}
+
+/* rename(2) replaces an empty directory and no other. */
+static int
+rename_dir(int saved_dirfd, const char *key, const char *key_to)
+{
+	if (renameat(saved_dirfd, key, saved_dirfd, key_to) == 0)
+		return 0;
+	return errno == ENOTEMPTY ? -EEXIST : -errno;
+}
+
+/*
+ * A key that is a hash must find its own name in the directory, or none: so
+ * the old name goes first and the new one comes last, and whatever happens
+ * between, the snapshots are found by one of the two.
+ */
+int
+ckpt_rename(int saved_dirfd, const char *from, const char *to, struct err *e)
+{
+	char key[NAME_KEY_CAP], key_to[NAME_KEY_CAP];
+	autoclose int dirfd = -1;
+	int r;
+
+	(void)name_key(from, key);
+	(void)name_key(to, key_to);
+	r = store_open(saved_dirfd, from, false, &dirfd, NULL);
+	if (r < 0)
+		return r == -ENOENT ? r :
+				      err_num(e, r, "snapshots of %s", from);
+	remove_empty(saved_dirfd, to);
+	(void)unlinkat(dirfd, NAME_FILE, 0);
+	r = rename_dir(saved_dirfd, key, key_to);
+	if (r == -EEXIST)
+		(void)err_set(e, r, "there are snapshots of %s", to);
+	else if (r < 0)
+		(void)err_num(e, r, "renaming the snapshots of %s", from);
+	if (r == 0) {
+		r = put_name(dirfd, to, e);
+		if (r < 0)
+			(void)rename_dir(saved_dirfd, key_to, key);
+	}
+	if (r < 0) {
+		(void)put_name(dirfd, from, NULL);
+		return r;
+	}
+	(void)temp_sync_dir(saved_dirfd);
+	return 0;
+}
+
 /* A stream of the entries of DIRFD, which stays open. */
 static int
 open_stream(int dirfd, DIR **ret_d, struct err *e)
