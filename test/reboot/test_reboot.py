@@ -97,9 +97,11 @@ def _detach(m):
 def _start(m, user):
     m.run(
         user,
+        "mkdir lib && cp /usr/bin/python3 py && "
+        "cp /lib/x86_64-linux-gnu/libc.so.6 lib && "
         "sess -n count python3 count.py && "
         "sess -n edit vim -u NONE -n notes && "
-        "sess -n scratch python3 scratch.py && "
+        "LD_LIBRARY_PATH=lib sess -n scratch ./py scratch.py && "
         "PS1=ok: sess -n shell bash --norc --noprofile",
     )
     _attach(m, user, "shell", "ok:")
@@ -129,6 +131,15 @@ def _save(m, user, *names):
 
 def _revive(m, user, *names):
     _each(m, user, "sess -revive", names or SESSIONS)
+
+
+def _upgrade(m, user):
+    """A program and its libc are replaced by others, as packages do it."""
+    m.run(
+        user,
+        "for f in py lib/libc.so.6; do cp $f new && echo changed >>new && "
+        "mv new $f || exit; done",
+    )
 
 
 def _check_count(m, user, before):
@@ -177,9 +188,7 @@ def _check_nap(m, user):
     assert 20 <= float(taken[0]) < 20 + 5 * harness.PATIENCE
 
 
-@pytest.mark.parametrize(
-    "boots", ["6.1 6.1", "6.12 6.12", "6.1 6.12 6.1", "6.12 6.1 6.12"]
-)
+@pytest.mark.parametrize("boots", ["6.1 6.1 6.12", "6.12 6.12 6.1 6.12"])
 def test_sessions_outlive_reboots(box, boots):
     first, *others = boots.split()
     _boot(box, first)
@@ -188,6 +197,7 @@ def test_sessions_outlive_reboots(box, boots):
     for user in USERS:
         box.run(user, "sess -n nap python3 nap.py")
         _save(box, user, "nap")
+    maps = "/proc/$(sess -pid scratch)/maps"
     counts = {}
     for n, series in enumerate(others):
         for user in USERS:
@@ -196,7 +206,9 @@ def test_sessions_outlive_reboots(box, boots):
         box.power_off()
         _boot(box, series)
         for user in USERS:
+            _upgrade(box, user)
             _revive(box, user, *SESSIONS, *([] if n else ["nap"]))
+            box.run(user, f"grep /objects/ {maps}")
         for user in USERS:
             _check_count(box, user, counts[user])
             _check_shell(box, user)
@@ -204,7 +216,6 @@ def test_sessions_outlive_reboots(box, boots):
             _check_edit(box, user, f"boot {n}")
             if n == 0:
                 _check_nap(box, user)
-    box.power_off()
 
 
 def test_power_loss_leaves_the_last_snapshot(box):
@@ -223,7 +234,6 @@ def test_power_loss_leaves_the_last_snapshot(box):
         _check_shell(box, user)
         _check_edit(box, user, "later")
         _check_lost(box, user, saved[user])
-    box.power_off()
 
 
 def _check_lost(m, user, n_saved):
