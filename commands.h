@@ -38,6 +38,7 @@ int run_pid(struct context *c, char *arg, char **rest);
 int run_send(struct context *c, char *arg, char **rest);
 int run_wait(struct context *c, char *arg, char **rest);
 int run_move(struct context *c, char *arg, char **rest);
+int run_history(struct context *c, char *arg, char **rest);
 
 /* Connect to NAME, or say what there is instead of a living session. */
 int commands_connect(struct context *c, const char *name, int *ret_sock);

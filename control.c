@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "ended.h"
+#include "history.h"
 #include "launch.h"
 #include "rename.h"
 #include "send.h"
@@ -285,6 +286,20 @@ run_wait(struct peer *p, struct packet *k)
 }
 
 static void
+run_history(struct peer *p, struct packet *k)
+{
+	Sess__Message m = proto_message(SESS__KIND__OK);
+	struct err e = { .text = "" };
+	autoclose int fd = -1;
+
+	(void)k;
+	if (history_file(p->server->screen, &fd, &e) < 0)
+		control_fail(p, &e);
+	else if (proto_send(p->fd, &m, &fd, 1, MSG_DONTWAIT) < 0)
+		(void)shutdown(p->fd, SHUT_RDWR);
+}
+
+static void
 run_move(struct peer *p, struct packet *k)
 {
 	struct err e = { .text = "" };
@@ -368,6 +383,7 @@ static const struct {
 	{ SESS__KIND__SEND, run_send },
 	{ SESS__KIND__WAIT, run_wait },
 	{ SESS__KIND__MOVE, run_move },
+	{ SESS__KIND__HISTORY, run_history },
 };
 
 static void

@@ -56,6 +56,8 @@ static const struct command commands[] = {
 	{ "rm", NAME, "NAME[@GEN]", "remove snapshots", run_remove },
 	{ "pid", NAME, "NAME", "its first process", run_pid },
 	{ "send", NAME, "NAME", "standard input, typed into it", run_send },
+	{ "history", NAME, "NAME", "its scrollback and screen as text",
+	    run_history },
 	{ "wait", NAME, "NAME", "wait for its end: its exit status", run_wait },
 	{ "v", NOTHING, "", "version", run_version },
 	{ "h", NOTHING, "", "this help", run_help },

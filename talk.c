@@ -1,12 +1,13 @@
 /*
  * talk.c - commands that have a talk with a living session: -send, -wait,
- * -mv.
+ * -history, -mv.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "client.h"
 #include "commands.h"
 #include "ended.h"
@@ -16,6 +17,7 @@
 #include "session.h"
 
 #define MOVE_MS 10000
+#define HISTORY_MS 10000
 
 /* ---- -send ---- */
 
@@ -51,6 +53,30 @@ run_send(struct context *c, char *arg, char **rest)
 			    send_piece(c, sock, data, (size_t)n);
 	}
 	return r;
+}
+
+/* ---- -history ---- */
+
+int
+run_history(struct context *c, char *arg, char **rest)
+{
+	Sess__Message m = proto_message(SESS__KIND__HISTORY);
+	struct packet k autopacket = PACKET_NONE;
+	struct buf text autobuf = BUF_INIT(64 << 20);
+	int r;
+
+	(void)rest;
+	r = commands_ask(c, arg, &m, HISTORY_MS, &k);
+	if (r < 0)
+		return r;
+	if (k.n_fds != 1)
+		return err_set(&c->err, -EBADMSG,
+		    "the session's server gives an odd answer");
+	if (lseek(k.fds[0], 0, SEEK_SET) < 0 ||
+	    io_read_all(k.fds[0], &text) < 0)
+		return err_set(&c->err, -EIO, "cannot read the history");
+	(void)fwrite(text.data, 1, text.len, stdout);
+	return 0;
 }
 
 /* ---- -wait ---- */
