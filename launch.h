@@ -26,9 +26,9 @@ struct launch {
 	mode_t umask;
 	const struct termios *termios; /* NULL: defaults */
 	struct pty_size size;
-	bool expects_client; /* the creator is about to attach */
-	bool revive;         /* bring back instead of starting argv */
-	uint64_t generation; /* revive: 0 is the latest */
+	bool expects_client;     /* the creator is about to attach */
+	bool revive;             /* bring back instead of starting argv */
+	uint64_t generation;     /* revive: 0 is the latest */
 	char id[OWN_ID_LEN + 1]; /* made where the server is */
 };
 

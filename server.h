@@ -52,7 +52,7 @@ struct server {
 	struct event *ev_frame;    /* time to paint */
 	struct event *ev_patience; /* terminals hold up the program */
 	bool held_up;
-	struct buf input; /* typed, not yet taken */
+	struct buf input;     /* typed, not yet taken */
 	struct pieces pieces; /* of -send, in line (send.h) */
 
 	struct terminals terminals;

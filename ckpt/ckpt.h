@@ -25,7 +25,7 @@ struct ckpt_session {
 	uint64_t created_s;  /* CLOCK_REALTIME */
 	uint32_t rows, cols; /* the session's size */
 	struct buf screen;   /* screen_save()'s bytes: opaque here */
-	struct buf input;     /* typed, and not yet taken by the terminal */
+	struct buf input;    /* typed, and not yet taken by the terminal */
 };
 
 void ckpt_session_done(struct ckpt_session *s);
