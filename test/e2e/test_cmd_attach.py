@@ -104,6 +104,10 @@ def test_attaching_a_session_to_itself_is_refused(sess):
     t.wait("status-1")
 
 
+def _state(sess, name):
+    return next(n for n in sess.ok().splitlines() if n.startswith(name))
+
+
 def test_a_session_inside_a_session_is_warned_of(sess):
     sess.ok("-n", "other", "sh", "-c", "echo here; exec cat")
     t = inside(sess)
@@ -116,7 +120,7 @@ def test_a_session_inside_a_session_is_warned_of(sess):
     t.send(b"\x1c\x1c")
     t.wait("[other: detached]")
     t.line("sess -q -a other; echo qu''iet")
-    t.wait("to-other")
+    harness.wait_until(lambda: "attached" in _state(sess, "other"))
     t.send(b"\x1c\x1c")
     t.wait("quiet")
     assert t.raw.count(b"you are inside session") == 1
