@@ -29,19 +29,9 @@
 #include "base/scope.h"
 #include "ckpt/ttys.h"
 
-#define OPTIONS                                                         \
-	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
-	    PTRACE_O_TRACEVFORK)
-
 #define THREAD_FLAGS                                                        \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
 	    CLONE_SYSVSEM)
-
-/* struct clone_args of linux/sched.h, version 2 (5.7). */
-struct clone3_args {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack,
-	    stack_size, tls, set_tid, set_tid_size, cgroup;
-};
 
 /* A process that stands in for a dead leader while the tree is made. */
 struct standin {
@@ -59,12 +49,6 @@ struct birth {
 };
 
 /* ---- one birth ---- */
-
-static int
-damaged(struct ckpt *c, const char *what)
-{
-	return err_set(c->err, -EBADMSG, "the image is damaged: %s", what);
-}
 
 /*
  * Clone in MAKER. VPID 0: any number. The child is taken over into *TH, its
@@ -94,8 +78,8 @@ clone_in(struct ckpt *c, struct task *maker, uint64_t flags, int exit_signal,
 		return r;
 	if (val < 0)
 		return err_num(c->err, (int)val, "making process %d", vpid);
-	r = tracee_adopt(th, tgid != 0 ? tgid : (pid_t)val, (pid_t)val, OPTIONS,
-	    c->err);
+	r = tracee_adopt(th, tgid != 0 ? tgid : (pid_t)val, (pid_t)val,
+	    OWN_TASK_OPTIONS, c->err);
 	if (r < 0 || ret_area == NULL)
 		return r;
 	return tracee_area_inherit(th, &maker->area, ret_area, c->err);
@@ -192,7 +176,7 @@ make_leader(struct birth *b, pid_t sid, struct task **ret_leader)
 	int r;
 
 	if (s == NULL)
-		return damaged(b->c, "too many dead leaders");
+		return image_damaged(b->c, "too many dead leaders");
 	s->task.vpid = s->task.pid = sid;
 	r = clone_in(b->c, b->server, 0, SIGCHLD, sid, &s->thread, 0,
 	    &s->task.area);
@@ -258,7 +242,7 @@ set_group(struct birth *b, struct task *t, pid_t group)
 	if (t->vsid == t->vpid) /* a session leader leads its group for ever */
 		return t->vpgid == t->vpid ?
 		    0 :
-		    damaged(c, "a session leader in another group");
+		    image_damaged(c, "a session leader in another group");
 	val = task_must(c, t, "setpgid", SYS_setpgid, 0, (uint64_t)group, 0, 0,
 	    0, 0);
 	return val < 0 ? (int)val : 0;
@@ -271,7 +255,7 @@ make_group_leader(struct birth *b, struct task *member)
 	int r;
 
 	if (s == NULL)
-		return damaged(b->c, "too many dead leaders");
+		return image_damaged(b->c, "too many dead leaders");
 	s->task.vpid = s->task.pid = member->vpgid;
 	s->maker = member;
 	r = clone_in(b->c, member, 0, 0, member->vpgid, &s->thread, 0,
@@ -373,7 +357,7 @@ tree_make(struct ckpt *c, struct task *maker)
 		}
 	}
 	if (r >= 0 && left != 0)
-		r = damaged(c, "sessions that cannot have been");
+		r = image_damaged(c, "sessions that cannot have been");
 	if (r >= 0)
 		r = make_groups(&b);
 	if (r >= 0)

@@ -45,22 +45,16 @@ static const struct {
 };
 
 static int
-damaged(struct ckpt *c, const char *what)
-{
-	return err_set(c->err, -EBADMSG, "the image is damaged: %s", what);
-}
-
-static int
 verify_vma(struct ckpt *c, const Img__Vma *v, uint64_t floor)
 {
 	if (v->start < floor || v->end <= v->start || v->end > TASK_TOP ||
 	    (v->start | v->end | v->offset) % IMAGE_PAGE != 0 ||
 	    v->kind > VMA_SHM || (v->prot & ~7u) != 0)
-		return damaged(c, "a mapping that cannot be");
+		return image_damaged(c, "a mapping that cannot be");
 	if (v->kind == VMA_FILE && (v->object == 0 || v->object > c->n_mapped))
-		return damaged(c, "a mapping of no file");
+		return image_damaged(c, "a mapping of no file");
 	if (v->kind == VMA_SHM && (v->object == 0 || v->object > c->n_shms))
-		return damaged(c, "a mapping of no shared memory");
+		return image_damaged(c, "a mapping of no shared memory");
 	return 0;
 }
 
@@ -85,19 +79,20 @@ mapping_verify(struct ckpt *c, const Img__Mm *mm)
 		if (k == mm->n_vmas || run->start < mm->vmas[k]->start ||
 		    run->start < end || run->start % IMAGE_PAGE != 0 ||
 		    run->n_pages > (TASK_TOP - run->start) / IMAGE_PAGE)
-			return damaged(c, "pages outside of any mapping");
+			return image_damaged(c, "pages outside of any mapping");
 		end = run->start + run->n_pages * IMAGE_PAGE;
 		for (size_t j = k; mm->vmas[j]->end < end; j++)
 			if (j + 1 == mm->n_vmas ||
 			    mm->vmas[j + 1]->start != mm->vmas[j]->end)
-				return damaged(c, "pages beyond a mapping");
+				return image_damaged(c,
+				    "pages beyond a mapping");
 		if (run->kind != IMG__PAGE_RUN__KIND__HERE ||
 		    run->page > image_n_pages(c->img) ||
 		    run->n_pages > image_n_pages(c->img) - run->page)
-			return damaged(c, "pages that it does not hold");
+			return image_damaged(c, "pages that it does not hold");
 	}
 	if (mm->exe == 0 || mm->exe > c->n_mapped)
-		return damaged(c, "a process without a program");
+		return image_damaged(c, "a process without a program");
 	return 0;
 }
 
@@ -121,7 +116,7 @@ open_kept(struct ckpt *c, const Img__Mapped *m)
 	o = image_find(c->img, IMG_OBJECT, m->object, &img__object__descriptor,
 	    c->err);
 	if (o == NULL)
-		return damaged(c, "a kept file is not listed");
+		return image_damaged(c, "a kept file is not listed");
 	id = (struct object_id){ .hash_hi = o->hash_hi,
 		.hash_lo = o->hash_lo,
 		.size = o->size };
@@ -187,7 +182,7 @@ open_shm(struct ckpt *c, const Img__Shm *m, struct shm *ret_shm)
 	int r = 0, fd;
 
 	if (m->len % IMAGE_PAGE != 0 || m->len > (UINT64_C(1) << 46))
-		return damaged(c, "shared memory of an impossible size");
+		return image_damaged(c, "shared memory of an impossible size");
 	fd = open_deleted(c, m);
 	if (fd < 0) {
 		fd = memfd_create("sess-shared", MFD_CLOEXEC);
@@ -469,7 +464,7 @@ set_numbers(struct ckpt *c, struct task *t, const Img__Mm *mm)
 	map.exe_fd = (uint32_t)c->mapped[mm->exe - 1].fd;
 	where = tracee_put(&t->area, &map, sizeof map);
 	if (auxv == 0 || where == 0)
-		return damaged(c, "an auxiliary vector that is too long");
+		return image_damaged(c, "an auxiliary vector that is too long");
 	val = task_must(c, t, "telling the kernel about its memory", SYS_prctl,
 	    PR_SET_MM, PR_SET_MM_MAP, where, sizeof map, 0, 0);
 	return val < 0 ? (int)val : 0;

@@ -156,3 +156,9 @@ file_inherit(struct ckpt *c, int fd)
 	c->fd_next = to + 1;
 	return to;
 }
+
+int
+image_damaged(struct ckpt *c, const char *what)
+{
+	return err_set(c->err, -EBADMSG, "the image is damaged: %s", what);
+}

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ptrace.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -177,7 +178,24 @@ int64_t task_must(struct ckpt *c, struct task *t, const char *what, uint64_t nr,
     uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
     uint64_t a5);
 
+/*
+ * PTRACE_O_* for processes that we make: they end when we do, and their
+ * children are ours too.
+ */
+#define OWN_TASK_OPTIONS                                                \
+	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
+	    PTRACE_O_TRACEVFORK)
+
 /* ---- revival ---- */
+
+/* struct clone_args of linux/sched.h, version 2 (5.7). */
+struct clone3_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+	    stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+/* -EBADMSG, and "the image is damaged: WHAT" as the sentence. */
+int image_damaged(struct ckpt *c, const char *what);
 
 /*
  * Move FD of the restorer to the next number that all tasks inherit and

@@ -32,10 +32,6 @@
 #include "ckpt/threads.h"
 #include "ckpt/tree.h"
 
-#define OPTIONS                                                         \
-	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
-	    PTRACE_O_TRACEVFORK)
-
 static int
 load_tree(struct restorer *rs)
 {
@@ -105,11 +101,6 @@ open_shared(struct restorer *rs)
 
 /* ---- the tree ---- */
 
-struct clone3_args {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack,
-	    stack_size, tls, set_tid, set_tid_size, cgroup;
-};
-
 /* What only the revival needed: two processes live on for long. */
 static void
 forget_image(struct restorer *rs)
@@ -151,7 +142,7 @@ fork_standin(struct restorer *rs)
 		      0;
 	(void)close(hold[0]);
 	if (r >= 0)
-		r = tracee_seize(th, pid, pid, OPTIONS, c->err);
+		r = tracee_seize(th, pid, pid, OWN_TASK_OPTIONS, c->err);
 	if (r >= 0)
 		r = tracee_wait_stop(th, UINT64_MAX, c->err);
 	rs->server = (struct task){ .pid = pid,

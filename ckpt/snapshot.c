@@ -21,10 +21,6 @@
 #include "base/fault.h"
 #include "base/scope.h"
 
-#define CHILD_OPTIONS                                                   \
-	(PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
-	    PTRACE_O_TRACEVFORK)
-
 /* Clone in TH with FLAGS; the child is taken over into *RET_CHILD. */
 static int
 clone_traced(struct ckpt *c, struct tracee *th, struct tracee_area *area,
@@ -41,7 +37,7 @@ clone_traced(struct ckpt *c, struct tracee *th, struct tracee_area *area,
 	if (val < 0)
 		return err_num(c->err, (int)val, "forking a snapshot");
 	*ret_vpid = (pid_t)val;
-	r = tracee_adopt(ret_child, th->child, th->child, CHILD_OPTIONS,
+	r = tracee_adopt(ret_child, th->child, th->child, OWN_TASK_OPTIONS,
 	    c->err);
 	if (r < 0)
 		return r;

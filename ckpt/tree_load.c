@@ -12,12 +12,6 @@
 #define PIDS_MAX 4194304 /* PID_MAX_LIMIT, kernel: linux/threads.h */
 #define TASKS_MAX 65536
 
-static int
-damaged(struct ckpt *c, const char *what)
-{
-	return err_set(c->err, -EBADMSG, "the image is damaged: %s", what);
-}
-
 static bool
 pid_is_possible(uint32_t pid)
 {
@@ -31,10 +25,10 @@ load_task(struct ckpt *c, struct task *t, const Img__Task *m)
 
 	if (!pid_is_possible(m->vpid) || !pid_is_possible(m->vpgid) ||
 	    !pid_is_possible(m->vsid) || task_find(c, (pid_t)m->vpid) != NULL)
-		return damaged(c, "a process number that cannot be");
+		return image_damaged(c, "a process number that cannot be");
 	if ((!live && m->state != TASK_ZOMBIE) || (live && m->n_threads == 0) ||
 	    m->n_threads > TASKS_MAX)
-		return damaged(c, "a process in no state");
+		return image_damaged(c, "a process in no state");
 	*t = (struct task){ .vpid = (pid_t)m->vpid,
 		.pid = (pid_t)m->vpid,
 		.vppid = (pid_t)m->vppid,
@@ -48,14 +42,14 @@ load_task(struct ckpt *c, struct task *t, const Img__Task *m)
 		.snap_smaps = -1,
 		.rec = m };
 	if (m->exit_signal > 65)
-		return damaged(c, "a signal that cannot be");
+		return image_damaged(c, "a signal that cannot be");
 	t->exit_signal = m->exit_signal == 0 ? SIGCHLD :
 					       (int)m->exit_signal - 1;
 	memcpy(t->comm, m->comm.data, m->comm.len < 15 ? m->comm.len : 15);
 	if (m->vppid != 0) {
 		t->parent = task_find(c, t->vppid);
 		if (t->parent == NULL || t->parent->state == TASK_ZOMBIE)
-			return damaged(c, "a process without its parent");
+			return image_damaged(c, "a process without its parent");
 	}
 	t->n_threads = live ? m->n_threads : 1;
 	t->threads = calloc(t->n_threads, sizeof *t->threads);
@@ -89,16 +83,16 @@ load_threads(struct ckpt *c)
 		img__thread__free_unpacked(m, NULL);
 		if (t == NULL || !pid_is_possible(vtid) ||
 		    t->state == TASK_ZOMBIE)
-			return damaged(c, "a thread of no process");
+			return image_damaged(c, "a thread of no process");
 		if (vtid == (uint32_t)t->vpid)
 			continue;
 		if (++seen[t - c->tasks] >= t->n_threads)
-			return damaged(c, "a thread too many");
+			return image_damaged(c, "a thread too many");
 		t->vtids[seen[t - c->tasks]] = (pid_t)vtid;
 	}
 	for (size_t i = 0; i < c->n_tasks; i++)
 		if (seen[i] + 1 < c->tasks[i].n_threads)
-			return damaged(c, "a thread is missing");
+			return image_damaged(c, "a thread is missing");
 	return 0;
 }
 
@@ -128,7 +122,7 @@ tree_load(struct ckpt *c)
 	int r = 0;
 
 	if (n == 0 || n > TASKS_MAX)
-		return damaged(c, "no process in it");
+		return image_damaged(c, "no process in it");
 	c->tasks = calloc(n, sizeof *c->tasks);
 	if (c->tasks == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
