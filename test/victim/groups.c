@@ -154,10 +154,34 @@ start_moved_leader(pid_t v[3])
 	close(p[1]);
 }
 
+/* A leader that began its session late: its child is of the one before. */
+static pid_t
+start_late_leader(void)
+{
+	pid_t older, pid = MUST(fork());
+	struct ids before;
+	char c;
+
+	n_members += 2;
+	if (pid != 0)
+		return pid;
+	older = MUST(fork());
+	if (older == 0)
+		be_member("born before its parent's session", 0);
+	MUST(setsid());
+	before = ids_of_self();
+	EXPECT(write(reports[1], "r", 1) == 1, "reporting");
+	EXPECT(read(orders[0], &c, 1) == 1, "waiting for orders");
+	expect_same("late leader", before, ids_of_self());
+	victim_reap(older, 0);
+	EXPECT(write(reports[1], "k", 1) == 1, "reporting");
+	_exit(0);
+}
+
 int
 main(void)
 {
-	pid_t zombie, moved[3];
+	pid_t late, zombie, moved[3];
 	struct ids before;
 	int i;
 
@@ -168,6 +192,7 @@ main(void)
 	zombie = start_leaderless_session(false);
 	start_leaderless_group();
 	start_daemon();
+	late = start_late_leader();
 	start_moved_leader(moved);
 	expect_reports('r');
 	before = ids_of_self();
@@ -178,6 +203,7 @@ main(void)
 		EXPECT(write(orders[1], "", 1) == 1, "giving orders");
 	expect_reports('k');
 	victim_reap(zombie, 0);
+	victim_reap(late, 0);
 	for (i = 0; i < 3; i++)
 		victim_reap(moved[i], 0);
 	EXPECT(waitpid(-1, NULL, __WALL | WNOHANG) < 0 && errno == ECHILD,
