@@ -32,10 +32,12 @@ LIBS       = $(PKG_LIBS) -lutil
 # One short line for each step; the whole command with V=1.
 run        = $(if $(V),,@echo '  $(1) $(2)';)
 
-PROTOS   := $(wildcard *.proto ckpt/*.proto)
+ROOMS    := base tracee reptyr ckpt $(patsubst %/,%,$(wildcard ckpt/*/)) screen session server \
+            client cmd
+PROTOS   := $(wildcard *.proto ckpt/*/*.proto)
 PB_C     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
 PB_H     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.h)
-SRC      := $(wildcard *.c base/*.c tracee/*.c reptyr/*.c ckpt/*.c)
+SRC      := $(wildcard *.c $(ROOMS:%=%/*.c))
 OBJ      := $(SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ  := $(filter-out $(BUILD)/main.o,$(OBJ)) $(PB_C:%.c=%.o)
 UNIT_SRC := $(wildcard test/unit/test_*.c)
@@ -43,8 +45,8 @@ UNITS    := $(UNIT_SRC:%.c=$(BUILD)/%)
 VICTIMS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/victim/*.c))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/bench/*.c))
 FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
-C_FILES   = $(filter-out ./config.h,$(wildcard $(foreach d,. base tracee reptyr \
-            ckpt $(wildcard test/*),$(d)/*.c $(d)/*.h)))
+C_FILES   = $(filter-out ./config.h,$(wildcard $(foreach d,. $(ROOMS) \
+            $(wildcard test/*),$(d)/*.c $(d)/*.h)))
 
 ifeq ($(BUILD),build)
 all: sess
@@ -107,7 +109,7 @@ $(BUILD)/test/reboot/%: test/reboot/%.c
 # Tests. pytest runs them all, so that one line at the end counts them; the
 # python first in PATH need not be the one that has Debian's pytest.
 PYTHON = $(shell for p in python3 /usr/bin/python3; do \
-         $$p -c 'import pytest, pexpect, pyte' 2>/dev/null && \
+         $$p -c 'import pytest, xdist, pytest_timeout, pexpect, pyte' 2>/dev/null && \
          { echo $$p; exit; }; done; echo python3)
 JOBS   = $(shell echo $$(( $$(nproc) * 2 )))
 XDIST  = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && \

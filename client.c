@@ -19,10 +19,10 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "client/relay.h"
 #include "config.h"
-#include "ended.h"
-#include "relay.h"
-#include "undo.h"
+#include "session/ended.h"
+#include "session/undo.h"
 
 #define ANSWER_MS 10000
 #define DRAIN_MS 2000

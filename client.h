@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "proto.h"
 #include "pty.h"
+#include "session/proto.h"
 
 struct client_options {
 	const char *name;

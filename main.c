@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "commands.h"
+#include "cmd/commands.h"
 #include "config.h"
-#include "keys.h"
+#include "server/keys.h"
 
 #define SESS_VERSION "0.1"
 #define USAGE_STATUS 2

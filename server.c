@@ -21,10 +21,10 @@
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "config.h"
-#include "control.h"
-#include "ended.h"
-#include "session.h"
-#include "terminal.h"
+#include "server/control.h"
+#include "server/terminal.h"
+#include "session/ended.h"
+#include "session/session.h"
 
 #define LAST_OUTPUT (1 << 20) /* taken after the program has ended */
 #define LINGER_MS 5000        /* for a creator that does not come */

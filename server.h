@@ -18,10 +18,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "launch.h"
-#include "places.h"
 #include "pty.h"
-#include "screen.h"
+#include "screen/screen.h"
+#include "server/launch.h"
+#include "session/places.h"
 
 struct terminal;
 struct peer;

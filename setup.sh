@@ -52,13 +52,22 @@ die()
 	exit 1
 }
 
-# The python that has the test modules need not be the first in PATH.
+# The python that has the test modules need not be the first in PATH, but it
+# must be one: modules of two pythons make no test run. Where none has them all
+# the system's is completed.
+PYTHONS='python3 /usr/bin/python3'
+has_all()
+{
+	"$1" -c "import pytest, xdist, pytest_timeout, pexpect, pyte" \
+	    >/dev/null 2>&1
+}
+
 python_has()
 {
-	for py in python3 /usr/bin/python3; do
-		"$py" -c "import $1" >/dev/null 2>&1 && return 0
+	for py in $PYTHONS; do
+		has_all "$py" && return 0
 	done
-	return 1
+	/usr/bin/python3 -c "import $1" >/dev/null 2>&1
 }
 
 present()

@@ -10,12 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ckpt/files.h"
-#include "ckpt/memory.h"
+#include "ckpt/files/files.h"
+#include "ckpt/memory/memory.h"
+#include "ckpt/process/sleep.h"
+#include "ckpt/process/tree.h"
 #include "ckpt/resource.h"
 #include "ckpt/save.h"
-#include "ckpt/sleep.h"
-#include "ckpt/tree.h"
 
 #define CHECK_TRIES 4
 

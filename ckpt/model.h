@@ -25,13 +25,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "ckpt/ckpt.h"
-#include "ckpt/image.h"
-#include "ckpt/image.pb-c.h"
+#include "ckpt/image/image.h"
+#include "ckpt/image/image.pb-c.h"
 #include "tracee/freeze.h"
 #include "tracee/tracee.h"
 
-struct files;  /* ckpt/files.h: the open file descriptions of the tree */
-struct memory; /* ckpt/memory.h: the mappings of one process */
+struct files;  /* ckpt/files/files.h: the open file descriptions of the tree */
+struct memory; /* ckpt/memory/memory.h: the mappings of one process */
 
 enum task_state {
 	TASK_LIVE = 'L',    /* running or sleeping */

@@ -22,15 +22,15 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
-#include "ckpt/files.h"
-#include "ckpt/load.h"
-#include "ckpt/mapping.h"
+#include "ckpt/files/files.h"
+#include "ckpt/memory/load.h"
+#include "ckpt/memory/mapping.h"
+#include "ckpt/process/standin.h"
+#include "ckpt/process/threads.h"
+#include "ckpt/process/tree.h"
 #include "ckpt/resource.h"
 #include "ckpt/save.h"
 #include "ckpt/space.h"
-#include "ckpt/standin.h"
-#include "ckpt/threads.h"
-#include "ckpt/tree.h"
 
 static int
 load_tree(struct restorer *rs)

@@ -25,11 +25,11 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "ckpt/image/store.h"
+#include "ckpt/memory/vdso.h"
+#include "ckpt/process/sleep.h"
 #include "ckpt/restorer.h"
-#include "ckpt/sleep.h"
 #include "ckpt/space.h"
-#include "ckpt/store.h"
-#include "ckpt/vdso.h"
 
 /* ---- the image ---- */
 

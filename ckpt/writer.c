@@ -15,9 +15,9 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
-#include "ckpt/files.h"
-#include "ckpt/pages.h"
-#include "ckpt/store.h"
+#include "ckpt/files/files.h"
+#include "ckpt/image/store.h"
+#include "ckpt/memory/pages.h"
 
 /* The writer keeps no terminal open (D2) and no socket. */
 static void

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "ckpt/image_format.h"
+#include "ckpt/image/image_format.h"
 
 /* The records in the LEN bytes at P, as far as they can be followed. */
 static inline void

@@ -16,8 +16,8 @@
 
 #include "base/buf.h"
 #include "base/scope.h"
-#include "ckpt/image.h"
-#include "ckpt/image.pb-c.h"
+#include "ckpt/image/image.h"
+#include "ckpt/image/image.pb-c.h"
 #include "test/fuzz/forge.h"
 
 #define FUZZ_CAP (64u << 10) /* bytes of an input */

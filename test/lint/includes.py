@@ -1,5 +1,6 @@
-"""Includes point one way: base <- tracee <- reptyr, ckpt; base <- screen;
-everything else on top of those; nobody includes main; no header cycles."""
+"""Includes point one way. Each folder has a list of the folders below it;
+server.c, client.c and pty.c of the top belong to the folder of their name, main.c
+to none: it lies on top. No header cycles."""
 
 import re
 import sys
@@ -8,36 +9,33 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
-# The screen is a layer of its own in the top folder.
-SCREEN = {"screen", "screen_paint", "screen_state", "modes", "modes_scan",
-          "modes_state", "modes_text", "paint",
-          "scrollback", "skip"}
-
-# What a file of each layer may include besides its own. "." is the rest of
-# the top folder: main, server, client, session and so on.
+# What a file of each room may include besides its own.
 BELOW = {
     "base": set(),
+    "pty": {"base"},
     "tracee": {"base"},
     "reptyr": {"base", "tracee"},
     "ckpt": {"base", "tracee"},
     "screen": {"base"},
-    ".": {"base", "tracee", "reptyr", "ckpt", "screen"},
+    "session": {"base"},
+    "server": {"base", "pty", "tracee", "reptyr", "ckpt", "screen", "session"},
+    "client": {"base", "pty", "session"},
 }
+BELOW["cmd"] = BELOW["server"] | {"server", "client"}
+BELOW["main"] = BELOW["cmd"] | {"cmd"}
 
 
 def layer(path):
-    top = path.split("/")[0]
-    if "/" not in path:
-        return "screen" if re.split("[._]", path)[0] in SCREEN else "."
-    return top
+    return re.split("[./]", path)[0]
 
 
 def files():
-    for folder in (".", "base", "tracee", "reptyr", "ckpt"):
-        for f in sorted((ROOT / folder).glob("*.[ch]")):
-            name = str(f.relative_to(ROOT))
-            if name != "config.h":
-                yield name, INCLUDE.findall(f.read_text())
+    for f in sorted(ROOT.glob("*.[ch]")):
+        if f.name not in ("config.h", "config.def.h"):
+            yield f.name, INCLUDE.findall(f.read_text())
+    for room in BELOW:
+        for f in sorted((ROOT / room).rglob("*.[ch]")):
+            yield str(f.relative_to(ROOT)), INCLUDE.findall(f.read_text())
 
 
 def cycles(graph):

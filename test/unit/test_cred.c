@@ -1,4 +1,4 @@
-/* test_cred.c - ckpt/cred.c between two processes, and what it refuses. */
+/* test_cred.c - ckpt/process/cred.c between two processes, and what it refuses. */
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>

@@ -1,4 +1,4 @@
-/* ckpt/image.h: what is written is read, and nothing else is believed. */
+/* ckpt/image/image.h: what is written is read, and nothing else is believed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 
 #include "base/buf.h"
-#include "ckpt/image.h"
-#include "ckpt/image.pb-c.h"
+#include "ckpt/image/image.h"
+#include "ckpt/image/image.pb-c.h"
 #include "test/fuzz/forge.h"
 #include "test/unit/scratch.h"
 

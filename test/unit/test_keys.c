@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "keys.h"
+#include "server/keys.h"
 
 #define CTRL_BACKSLASH 0x1c
 

@@ -1,5 +1,5 @@
 /*
- * test_place.c - where a process stands and how it is run: ckpt/fs.c,
+ * test_place.c - where a process stands and how it is run: ckpt/process/fs.c,
  * limits.c and sched.c between two processes.
  */
 #include <limits.h>

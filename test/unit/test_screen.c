@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "screen.h"
+#include "screen/screen.h"
 
 #define PAINT_MAX (8 << 20)
 

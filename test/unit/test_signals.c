@@ -1,4 +1,4 @@
-/* test_signals.c - ckpt/signals.c between two processes. */
+/* test_signals.c - ckpt/process/signals.c between two processes. */
 #include <pthread.h>
 #include <sys/syscall.h>
 

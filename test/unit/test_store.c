@@ -1,4 +1,4 @@
-/* ckpt/store.h, ckpt/objects.h: snapshots on disk, and what is removed. */
+/* ckpt/image/store.h, ckpt/image/objects.h: snapshots on disk, and what is removed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +16,10 @@
 #include "base/name.h"
 #include "base/temp.h"
 #include "ckpt/ckpt.h"
-#include "ckpt/image.h"
-#include "ckpt/image.pb-c.h"
-#include "ckpt/objects.h"
-#include "ckpt/store.h"
+#include "ckpt/image/image.h"
+#include "ckpt/image/image.pb-c.h"
+#include "ckpt/image/objects.h"
+#include "ckpt/image/store.h"
 #include "test/unit/scratch.h"
 
 /* Begin generation N of NAME, which refers to OBJECT and PARENT if given. */

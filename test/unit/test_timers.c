@@ -1,4 +1,4 @@
-/* test_timers.c - ckpt/timers.c between two processes. */
+/* test_timers.c - ckpt/process/timers.c between two processes. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>

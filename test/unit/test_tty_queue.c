@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "ckpt/tty_queue.h"
+#include "ckpt/files/tty_queue.h"
 
 struct pair {
 	int master, slave;

@@ -1,4 +1,4 @@
-/* ckpt/vdso_elf.h: the functions of a vdso, and where they are made to lead. */
+/* ckpt/memory/vdso_elf.h: the functions of a vdso, and where they are made to lead. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "ckpt/vdso_elf.h"
+#include "ckpt/memory/vdso_elf.h"
 
 #define LEN 8192 /* at least two pages: so far every vdso has them */
 

@@ -1,0 +1,62 @@
+/*
+ * content.h - what open files held at the save, kept in the image (D12, D13):
+ * deleted files always; files open for writing (not only for appending) and
+ * files in places that a reboot empties, within KEEP_FILES_BYTES in all.
+ *
+ * The content must be that of the stop, but a save must be short: what is
+ * small is copied while the tree is stopped; else the file is cloned (FICLONE:
+ * instant, btrfs and xfs) into the directory saved/; else it is read after
+ * the tree goes on, and counts as torn when it was changed meanwhile other
+ * than by growing. A save that leaves the tree stopped needs none of this.
+ */
+#ifndef CKPT_CONTENT_H
+#define CKPT_CONTENT_H
+
+#include "ckpt/files/files.h"
+
+struct contents;
+
+/*
+ * Save: keep what is in F, a regular file, once per inode; sets
+ * f->rec.content, or says in a note why not.
+ */
+int content_keep(struct ckpt *c, struct file *f);
+
+/* Save, in the stop, when all to keep are known: copy or clone. */
+int contents_take(struct ckpt *c);
+
+/* Save, in the writer: page stream and IMG_CONTENT. */
+int contents_write(struct ckpt *c, struct image_writer *w);
+
+/* Revival: load the list. */
+int contents_load(struct ckpt *c);
+
+/* Revival: the record of content ID, or NULL. */
+const Img__Content *content_find(const struct ckpt *c, uint64_t id);
+
+/*
+ * Revival: content ID is to be put at its path (a present file is set aside
+ * as NAME.sess-DATE); deleted ones need no asking.
+ */
+void content_want(struct ckpt *c, uint64_t id);
+
+/* Revival: put back all that is wanted, and make the deleted ones. */
+int contents_restore(struct ckpt *c);
+
+/*
+ * Revival: it has failed: what was set aside is put into its place again.
+ */
+void contents_undo(struct ckpt *c);
+
+/* Revival: a new description of deleted content ID. */
+int content_open(struct ckpt *c, uint64_t id, int flags, int *ret_fd);
+
+/* True when PATH is in a place that a reboot empties. */
+bool content_is_volatile(const char *path);
+
+/* Revival: make the directories that lead to PATH in such a place. */
+void content_make_parents(const char *path);
+
+void contents_free(struct contents *cs);
+
+#endif

@@ -1,0 +1,299 @@
+/*
+ * content_revive.c - the reviving side of content.h: a file is made complete
+ * under a name of its own before it takes its place, and what is in its
+ * place is never overwritten.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/scope.h"
+#include "ckpt/content/content_table.h"
+
+#define COPY_LEN (1u << 20) /* bytes moved at once */
+
+int
+contents_load(struct ckpt *c)
+{
+	size_t n = image_count(c->img, IMG_CONTENT);
+
+	for (size_t i = 0; i < n; i++) {
+		struct content *k = contents_add(c);
+		uint64_t id;
+
+		if (k == NULL)
+			return -ENOMEM;
+		k->loaded = image_get(c->img, IMG_CONTENT, i,
+		    &img__content__descriptor, &id, c->err);
+		if (k->loaded == NULL)
+			return -EBADMSG;
+		if (id != i + 1 || k->loaded->size > INT64_MAX ||
+		    k->loaded->path[0] != '/')
+			return err_set(c->err, -EBADMSG,
+			    "the image's kept files make no sense");
+	}
+	return 0;
+}
+
+static struct content *
+find(const struct ckpt *c, uint64_t id)
+{
+	struct contents *cs = c->files->contents;
+
+	return cs == NULL || id == 0 || id > cs->n ? NULL : &cs->v[id - 1];
+}
+
+const Img__Content *
+content_find(const struct ckpt *c, uint64_t id)
+{
+	struct content *n = find(c, id);
+
+	return n == NULL ? NULL : n->loaded;
+}
+
+void
+content_want(struct ckpt *c, uint64_t id)
+{
+	struct content *n = find(c, id);
+
+	if (n != NULL)
+		n->wanted = true;
+}
+
+void
+content_make_parents(const char *path)
+{
+	char dir[PATH_MAX];
+
+	if (!content_is_volatile(path) || strlen(path) >= sizeof dir)
+		return;
+	(void)strcpy(dir, path);
+	for (char *p = strchr(dir + 1, '/'); p != NULL;
+	     p = strchr(p + 1, '/')) {
+		*p = '\0';
+		(void)mkdir(dir, 0700);
+		*p = '/';
+	}
+}
+
+static int
+fill(struct ckpt *c, struct image_pages *pages, const Img__Content *m, int fd)
+{
+	autofree uint8_t *data = malloc(COPY_LEN);
+	struct timespec times[2];
+	int r = 0;
+
+	if (data == NULL)
+		return err_set(c->err, -ENOMEM, "out of memory");
+	for (size_t i = 0; r >= 0 && i < m->n_pages; i++) {
+		const Img__PageRun *run = m->pages[i];
+		uint64_t done = 0;
+
+		if (run->kind != IMG__PAGE_RUN__KIND__HERE ||
+		    run->n_pages > INT64_MAX / IMAGE_PAGE / 2 ||
+		    run->start > INT64_MAX / 2)
+			return err_set(c->err, -EBADMSG,
+			    "the image's copy of %s makes no sense", m->path);
+		while (r >= 0 && done < run->n_pages) {
+			uint64_t n = run->n_pages - done;
+
+			if (n > COPY_LEN / IMAGE_PAGE)
+				n = COPY_LEN / IMAGE_PAGE;
+			r = image_read_pages(pages, run->page + done, data, n,
+			    c->err);
+			if (r < 0)
+				return r;
+			r = io_pwrite(fd, data, n * IMAGE_PAGE,
+			    run->start + done * IMAGE_PAGE);
+			done += n;
+		}
+	}
+	if (r >= 0 && ftruncate(fd, (off_t)m->size) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_num(c->err, r, "putting back %s", m->path);
+	(void)!fchown(fd, m->uid, m->gid); /* root alone can */
+	(void)fchmod(fd, m->mode & 07777);
+	times[0].tv_nsec = UTIME_OMIT;
+	times[1].tv_sec = m->mtime_ns / 1000000000;
+	times[1].tv_nsec = m->mtime_ns % 1000000000;
+	(void)futimens(fd, times);
+	return 0;
+}
+
+/* A name beside PATH for what is there now: PATH.sess-DATE. */
+static void
+aside_name(const char *path, int turn, char *ret_name, size_t cap)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char date[32] = "";
+
+	if (localtime_r(&now, &tm) != NULL)
+		(void)strftime(date, sizeof date, "%Y%m%d-%H%M%S", &tm);
+	if (turn == 0)
+		(void)snprintf(ret_name, cap, "%s.sess-%s", path, date);
+	else
+		(void)snprintf(ret_name, cap, "%s.sess-%s.%d", path, date,
+		    turn);
+}
+
+/* Rename FROM to TO, which must not exist. */
+static int
+rename_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* A file system that cannot: renameat2(2). */
+	if (access(to, F_OK) == 0)
+		return -EEXIST;
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
+static int
+set_aside(struct ckpt *c, struct content *n)
+{
+	const char *path = n->loaded->path;
+	char name[PATH_MAX + 64];
+	int r = -EEXIST;
+
+	for (int turn = 0; turn < 100 && r == -EEXIST; turn++) {
+		aside_name(path, turn, name, sizeof name);
+		r = rename_new(path, name);
+	}
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_num(c->err, r, "setting %s aside as %s", path, name);
+	n->aside = strdup(name);
+	note(c, NULL,
+	    "%s had changed since the save: it is now %s, and the saved one "
+	    "is in its place",
+	    path, name);
+	return 0;
+}
+
+static int
+put_back(struct ckpt *c, struct image_pages *pages, struct content *n)
+{
+	const Img__Content *m = n->loaded;
+	char name[PATH_MAX + 64];
+	autoclose int fd = -1;
+	int r;
+
+	content_make_parents(m->path);
+	(void)snprintf(name, sizeof name, "%s.sess-%d", m->path, getpid());
+	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(c->err, "putting back %s", m->path);
+	r = fill(c, pages, m, fd);
+	if (r >= 0)
+		r = set_aside(c, n);
+	if (r >= 0 && rename(name, m->path) < 0)
+		r = err_sys(c->err, "putting back %s", m->path);
+	if (r < 0)
+		(void)unlink(name);
+	else
+		n->placed = true;
+	return r;
+}
+
+void
+contents_undo(struct ckpt *c)
+{
+	struct contents *cs = c->files != NULL ? c->files->contents : NULL;
+
+	for (size_t i = 0; cs != NULL && i < cs->n; i++) {
+		struct content *n = &cs->v[i];
+
+		if (n->aside != NULL)
+			(void)rename(n->aside, n->loaded->path);
+		else if (n->placed)
+			(void)unlink(n->loaded->path);
+	}
+}
+
+/* Without " (deleted)", which d_path() appends (kernel: fs/d_path.c). */
+static void
+plain_path(const char *path, char *ret_path, size_t cap)
+{
+	size_t len = strlen(path);
+
+	if (len > 10 && strcmp(path + len - 10, " (deleted)") == 0)
+		len -= 10;
+	(void)snprintf(ret_path, cap, "%.*s", (int)len, path);
+}
+
+/* A file without a name, under its old name where that is free. */
+static int
+make_deleted(struct ckpt *c, struct image_pages *pages, struct content *n)
+{
+	char path[PATH_MAX], name[PATH_MAX + 64];
+
+	plain_path(n->loaded->path, path, sizeof path);
+	content_make_parents(path);
+	(void)snprintf(name, sizeof name, "%s", path);
+	n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (n->fd < 0 && errno == EEXIST) {
+		(void)snprintf(name, sizeof name, "%s.sess-%d", path, getpid());
+		n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	}
+	if (n->fd >= 0)
+		(void)unlink(name);
+	else
+		n->fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (n->fd < 0)
+		return err_sys(c->err, "making the deleted file %s again",
+		    path);
+	if (n->loaded->torn)
+		note(c, NULL, "%s was being written to while it was saved",
+		    n->loaded->path);
+	return fill(c, pages, n->loaded, n->fd);
+}
+
+int
+contents_restore(struct ckpt *c)
+{
+	struct contents *cs = c->files->contents;
+	struct image_pages *pages;
+	int r;
+
+	if (cs == NULL || cs->n == 0)
+		return 0;
+	r = image_pages_open(c->img, &pages, c->err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r >= 0 && i < cs->n; i++) {
+		struct content *n = &cs->v[i];
+
+		if (n->loaded->deleted)
+			r = make_deleted(c, pages, n);
+		else if (n->wanted)
+			r = put_back(c, pages, n);
+	}
+	image_pages_close(pages);
+	return r;
+}
+
+int
+content_open(struct ckpt *c, uint64_t id, int flags, int *ret_fd)
+{
+	struct content *n = find(c, id);
+	char path[64];
+
+	if (n == NULL || n->fd < 0)
+		return err_set(c->err, -EBADMSG,
+		    "the image lacks the content of a deleted file");
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", n->fd);
+	*ret_fd = open(path, flags & ~O_NOFOLLOW);
+	return *ret_fd < 0 ? err_sys(c->err, "opening %s", n->loaded->path) : 0;
+}

@@ -1,0 +1,625 @@
+/*
+ * files.c - see files.h: the table of kinds and the saving side. A
+ * descriptor is looked at through /proc/PID/fd/N (readlink and stat follow
+ * it without opening anything) and /proc/PID/fdinfo/N (proc_pid_fdinfo(5)).
+ */
+#include "ckpt/files/files.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/procfs.h"
+#include "base/scope.h"
+#include "ckpt/content/content.h"
+#include "ckpt/files/files_table.h"
+#include "ckpt/files/inotify.h"
+#include "ckpt/files/locks.h"
+#include "ckpt/files/pipes.h"
+#include "ckpt/files/ttys.h"
+#include "ckpt/sockets/sockets.h"
+
+#define INFO_MAX (1u << 20) /* bytes of a fdinfo file: one line a watch */
+#define ASK 32              /* descriptions asked in one batch */
+
+/* The first that matches is it. */
+const struct file_kind *const file_kinds[] = {
+	&kind_path,  /* O_PATH: whatever it is, nothing but its name */
+	&kind_slave, /* before devices: it is one */
+	&kind_master,
+	&kind_ctty,
+	&kind_device,
+	&kind_pipe,
+	&kind_fifo,
+	&kind_proc, /* before files and directories: they look like them */
+	&kind_dir,
+	&kind_regular,
+	&kind_unix,
+	&kind_inotify,
+	NULL,
+};
+
+/* What there is besides, by the beginning of its link, for a sentence. */
+static const struct {
+	const char *link, *what;
+} others[] = {
+	{ "anon_inode:[eventpoll]", "an epoll instance" },
+	{ "anon_inode:[eventfd", "an eventfd" },
+	{ "anon_inode:[signalfd", "a signalfd" },
+	{ "anon_inode:[timerfd", "a timerfd" },
+	{ "anon_inode:[fanotify", "a fanotify watch" },
+	{ "anon_inode:[io_uring", "an io_uring" },
+	{ "anon_inode:[userfaultfd", "a userfaultfd" },
+	{ "anon_inode:[perf_event", "a performance counter" },
+	{ "anon_inode:[pidfd", "a pidfd" },
+	{ "anon_inode:bpf", "a BPF object" },
+	{ "anon_inode:seccomp", "a seccomp listener" },
+	{ "anon_inode:[fscontext", "a mount being made" },
+	{ "anon_inode:kvm", "a KVM machine" },
+	{ "pidfd:", "a pidfd" },
+	{ "/memfd:", "a memfd" },
+	{ "/dmabuf:", "a DMA buffer" },
+	{ "mqueue:", "a message queue" },
+	{ "socket:", "a network socket" },
+};
+
+struct files *
+files_get(struct ckpt *c)
+{
+	if (c->files == NULL) {
+		c->files = calloc(1, sizeof *c->files);
+		if (c->files == NULL)
+			(void)err_set(c->err, -ENOMEM, "out of memory");
+		else
+			c->files->refused = BUF_INIT(64 * 1024);
+	}
+	return c->files;
+}
+
+void
+file_free(struct file *f)
+{
+	if (f == NULL)
+		return;
+	free(f->link);
+	free(f->info);
+	free(f->rec.locks);
+	inotify_free(f);
+	if (f->loaded != NULL) {
+		scope_close(&f->fd);
+		scope_close(&f->relay[0]);
+		scope_close(&f->relay[1]);
+		img__file__free_unpacked(f->loaded, NULL);
+	}
+	free(f);
+}
+
+void
+files_done(struct ckpt *c)
+{
+	struct files *fs = c->files;
+
+	if (fs == NULL)
+		return;
+	for (size_t i = 0; i < fs->n; i++)
+		file_free(fs->v[i]);
+	free(fs->v);
+	fd_tables_free(fs);
+	contents_free(fs->contents);
+	pipes_free(fs->pipes);
+	ttys_free(fs->ttys);
+	sockets_free(fs->sockets);
+	inotify_forget(fs);
+	buf_done(&fs->refused);
+	free(fs);
+	c->files = NULL;
+}
+
+/* ---- looking ---- */
+
+static int
+read_link(const char *path, char **ret_link)
+{
+	char text[PATH_MAX];
+	ssize_t n = readlink(path, text, sizeof text - 1);
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	*ret_link = strdup(text);
+	return *ret_link == NULL ? -ENOMEM : 0;
+}
+
+static int
+read_info(const char *path, char **ret_info)
+{
+	autobuf struct buf b = BUF_INIT(INFO_MAX);
+	int r;
+
+	r = io_read_file(AT_FDCWD, path, &b);
+	if (r < 0)
+		return r;
+	*ret_info = (char *)TAKE_PTR(b.data);
+	b.len = b.cap = 0;
+	return 0;
+}
+
+/* "pos:" and "flags:" of fdinfo; the flags carry FD_CLOEXEC as O_CLOEXEC. */
+static int
+parse_info(struct file *f)
+{
+	unsigned long long pos;
+	unsigned flags;
+
+	if (sscanf(f->info, "pos: %llu flags: %o", &pos, &flags) != 2)
+		return -EBADMSG;
+	f->cloexec = (flags & O_CLOEXEC) != 0;
+	f->rec.pos = pos;
+	f->rec.flags = flags & ~(unsigned)O_CLOEXEC;
+	return 0;
+}
+
+static const struct file_kind *
+find_kind(const struct file *f)
+{
+	for (size_t i = 0; file_kinds[i] != NULL; i++)
+		if (file_kinds[i]->match(f))
+			return file_kinds[i];
+	return NULL;
+}
+
+static void
+fill_rec(struct file *f)
+{
+	Img__File *m = &f->rec;
+
+	m->path = f->link;
+	m->mode = f->st.st_mode;
+	m->dev = f->st.st_dev;
+	m->ino = f->st.st_ino;
+	m->rdev = f->st.st_rdev;
+	m->size = (uint64_t)f->st.st_size;
+	m->mtime_ns = f->st.st_mtim.tv_sec * 1000000000LL +
+	    f->st.st_mtim.tv_nsec;
+}
+
+int
+file_look(struct task *t, int fd, struct file **ret_f)
+{
+	struct file *f;
+	char path[64];
+	int r;
+
+	f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return -ENOMEM;
+	img__file__init(&f->rec);
+	f->m = &f->rec;
+	f->task = t;
+	f->fd = fd;
+	f->relay[0] = f->relay[1] = -1;
+	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", t->pid, fd);
+	r = read_link(path, &f->link);
+	if (r >= 0 && stat(path, &f->st) < 0)
+		r = -errno;
+	(void)snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", t->pid, fd);
+	if (r >= 0)
+		r = read_info(path, &f->info);
+	if (r >= 0)
+		r = parse_info(f);
+	if (r < 0) {
+		file_free(f);
+		return r;
+	}
+	fill_rec(f);
+	f->kind = find_kind(f);
+	if (f->kind != NULL)
+		f->rec.kind = (char *)f->kind->name;
+	*ret_f = f;
+	return 0;
+}
+
+int
+file_pull(struct ckpt *c, const struct file *f)
+{
+	return tracee_pull_fd(f->task->pid, f->fd, c->err);
+}
+
+int
+file_reopen(const struct file *f, int flags)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", f->task->pid,
+	    f->fd);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+void
+file_describe(const struct file *f, char *ret_text, size_t cap)
+{
+	for (size_t i = 0; i < N_ELEMENTS(others); i++)
+		if (strncmp(f->link, others[i].link, strlen(others[i].link)) ==
+		    0) {
+			(void)snprintf(ret_text, cap, "%s", others[i].what);
+			return;
+		}
+	if (S_ISCHR(f->st.st_mode) || S_ISBLK(f->st.st_mode))
+		(void)snprintf(ret_text, cap, "the device %s", f->link);
+	else
+		(void)snprintf(ret_text, cap, "%s", f->link);
+}
+
+/* ---- every descriptor of a task ---- */
+
+typedef int each_fn(struct ckpt *c, struct task *t, struct file *f);
+
+/* Call FN with each of T's descriptors, ascending; F becomes FN's. */
+static int
+for_each_fd(struct ckpt *c, struct task *t, each_fn *fn)
+{
+	autoclosedir DIR *d = NULL;
+	char path[64];
+	struct dirent *ent;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/fd", t->pid);
+	d = opendir(path);
+	if (d == NULL)
+		return -errno;
+	while (errno = 0, (ent = readdir(d)) != NULL) {
+		struct file *f;
+		int r;
+
+		if (!isdigit((unsigned char)ent->d_name[0]))
+			continue;
+		r = file_look(t, atoi(ent->d_name), &f);
+		if (r == -ENOENT && t->n_threads == 0)
+			continue; /* closed meanwhile */
+		if (r >= 0)
+			r = fn(c, t, f);
+		if (r < 0)
+			return r;
+	}
+	return -errno;
+}
+
+/* ---- check ---- */
+
+static int
+check_descriptor(struct ckpt *c, struct task *t, struct file *f)
+{
+	char what[PATH_MAX + 32];
+	int r = 0;
+
+	if (f->kind == NULL) {
+		file_describe(f, what, sizeof what);
+		r = obstacle(c, t,
+		    "descriptor %d is %s, which cannot be "
+		    "saved yet: close it or end the program",
+		    f->fd, what);
+	} else if (f->kind->check != NULL) {
+		r = f->kind->check(c, f);
+	}
+	if (r >= 0)
+		r = locks_check(c, f);
+	file_free(f);
+	return r;
+}
+
+/* Two tasks with one table (clone(2), CLONE_FILES) come back with two. */
+static int
+check_table(struct ckpt *c, struct task *t)
+{
+	for (size_t i = 0; i < c->n_tasks && &c->tasks[i] != t; i++) {
+		struct task *o = &c->tasks[i];
+
+		if (o->state != TASK_ZOMBIE &&
+		    syscall(SYS_kcmp, t->pid, o->pid, KCMP_FILES, 0, 0) == 0)
+			return obstacle(c, t,
+			    "it shares its descriptor table "
+			    "with %s (pid %d), which cannot be saved yet: end "
+			    "one of them",
+			    o->comm, o->pid);
+	}
+	return 0;
+}
+
+/* Threads that have left the table of their process (unshare(2)). */
+static int
+check_threads(struct ckpt *c, struct task *t)
+{
+	autofree pid_t *tids = NULL;
+	size_t n = 0;
+
+	if (procfs_tids(t->pid, &tids, &n) < 0)
+		return 0; /* it has ended */
+	for (size_t i = 0; i < n; i++)
+		if (tids[i] != t->pid &&
+		    syscall(SYS_kcmp, t->pid, tids[i], KCMP_FILES, 0, 0) > 0)
+			return obstacle(c, t,
+			    "its thread %d has a descriptor table of its own, "
+			    "which cannot be saved yet: end the program",
+			    tids[i]);
+	return 0;
+}
+
+static int
+files_check(struct ckpt *c, struct task *t)
+{
+	int r;
+
+	r = for_each_fd(c, t, check_descriptor);
+	if (r == -ESRCH || r == -ENOENT)
+		return 0;
+	if (r == -EACCES || r == -EPERM)
+		return obstacle(c, t,
+		    "its descriptors cannot be read: it "
+		    "belongs to somebody else or protects itself; end it "
+		    "before the save");
+	if (r < 0)
+		return err_num(c->err, r,
+		    "%s (pid %d): reading its "
+		    "descriptors",
+		    t->comm, t->pid);
+	r = check_threads(c, t);
+	return r < 0 ? r : check_table(c, t);
+}
+
+/* ---- save ---- */
+
+static bool
+looks_like(const struct file *a, const struct file *b)
+{
+	return a->st.st_ino == b->st.st_ino && a->st.st_dev == b->st.st_dev &&
+	    a->rec.pos == b->rec.pos && a->rec.flags == b->rec.flags;
+}
+
+static struct file **
+bucket(struct files *fs, const struct file *f)
+{
+	uint64_t h = f->st.st_ino * 31 + f->rec.pos * 7 + f->st.st_rdev;
+
+	return &fs->buckets[(h ^ (h >> 8)) % N_ELEMENTS(fs->buckets)];
+}
+
+static int
+append(struct ckpt *c, struct file *f)
+{
+	struct files *fs = c->files;
+
+	if (fs->n == fs->cap) {
+		size_t cap = fs->cap == 0 ? 64 : fs->cap * 2;
+		void *p = reallocarray(fs->v, cap, sizeof *fs->v);
+
+		if (p == NULL)
+			return err_set(c->err, -ENOMEM, "out of memory");
+		fs->v = p;
+		fs->cap = cap;
+	}
+	fs->v[fs->n++] = f;
+	f->id = fs->n;
+	return 0;
+}
+
+/*
+ * The description of F if it is known; else F itself becomes known. Those
+ * that look alike form a tree in the order that kcmp(2) gives, which is by
+ * chance as far as we are concerned: its depth is that of the logarithm.
+ */
+static int
+intern(struct ckpt *c, struct file *f, struct file **ret_f)
+{
+	struct file **at = bucket(c->files, f);
+	int r;
+
+	while (*at != NULL && !looks_like(*at, f))
+		at = &(*at)->next;
+	while (*at != NULL) {
+		long order = syscall(SYS_kcmp, f->task->pid, (*at)->task->pid,
+		    KCMP_FILE, f->fd, (*at)->fd);
+
+		if (order < 0) {
+			r = err_sys(c->err,
+			    "comparing descriptors of %s "
+			    "(pid %d)",
+			    f->task->comm, f->task->pid);
+			file_free(f);
+			return r;
+		}
+		if (order == 0) {
+			*ret_f = *at;
+			file_free(f);
+			return 0;
+		}
+		at = order == 1 ? &(*at)->less : &(*at)->more;
+	}
+	r = append(c, f);
+	if (r < 0) {
+		file_free(f);
+		return r;
+	}
+	*at = f;
+	*ret_f = f;
+	return 0;
+}
+
+static int
+save_descriptor(struct ckpt *c, struct task *t, struct file *f)
+{
+	struct fd_table *tab = &c->files->tables[c->files->n_tables - 1];
+	struct file *known = NULL;
+	bool cloexec = f->cloexec;
+	int fd = f->fd, r;
+
+	if (f->kind == NULL) {
+		char what[PATH_MAX + 32];
+
+		file_describe(f, what, sizeof what);
+		file_free(f);
+		return obstacle(c, t,
+		    "descriptor %d is %s, which cannot be "
+		    "saved yet: close it or end the program",
+		    fd, what);
+	}
+	/* Of a slave opened by TIOCGPTPEER fdinfo tells how it was opened. */
+	if (cloexec && S_ISCHR(f->st.st_mode))
+		cloexec = task_call(c, t, SYS_fcntl, (uint64_t)fd, F_GETFD, 0,
+			      0, 0, 0) != 0;
+	r = locks_save_posix(c, f, tab);
+	if (r < 0) {
+		file_free(f);
+		return r;
+	}
+	r = intern(c, f, &known);
+	if (r < 0)
+		return r;
+	r = fd_table_add(tab, fd, known->id, cloexec);
+	return r < 0 ? err_num(c->err, r, "recording descriptors") : 0;
+}
+
+/*
+ * Who is signalled about descriptions FIRST.. of T, which are new, is asked
+ * from within T, for its own numbers of processes.
+ */
+static int
+ask_owners(struct ckpt *c, struct task *t, size_t first, size_t n)
+{
+	struct tracee_op ops[2 * ASK];
+	struct f_owner_ex own[ASK];
+	struct file **v = &c->files->v[first];
+	raddr at = tracee_put(&t->area, NULL, sizeof own);
+	int r;
+
+	if (at == 0)
+		return err_set(c->err, -EFAULT,
+		    "%s (pid %d): no room for "
+		    "questions",
+		    t->comm, t->pid);
+	for (size_t i = 0; i < n; i++) {
+		ops[2 * i] = (struct tracee_op){ .nr = SYS_fcntl,
+			.args = { (uint64_t)v[i]->fd, F_GETOWN_EX,
+			    at + i * sizeof own[0] } };
+		ops[2 * i + 1] = (struct tracee_op){ .nr = SYS_fcntl,
+			.args = { (uint64_t)v[i]->fd, F_GETSIG } };
+	}
+	r = task_run(c, t, ops, 2 * n);
+	if (r >= 0)
+		r = tracee_read(&t->area, at, own, n * sizeof own[0], c->err);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		Img__File *m = &v[i]->rec;
+
+		if (ops[2 * i].ret >= 0 && own[i].pid != 0) {
+			m->owner_kind = (uint32_t)own[i].type + 1;
+			m->owner = own[i].pid;
+		}
+		if (ops[2 * i + 1].ret > 0)
+			m->signal = (uint32_t)ops[2 * i + 1].ret;
+	}
+	return r;
+}
+
+static int
+files_save(struct ckpt *c, struct task *t)
+{
+	struct files *fs = files_get(c);
+	struct fd_table *tab;
+	size_t first;
+	int r;
+
+	if (fs == NULL)
+		return -ENOMEM;
+	first = fs->n;
+	r = fd_table_new(fs, t->vpid, &tab);
+	if (r < 0)
+		return err_num(c->err, r, "recording descriptors");
+	r = for_each_fd(c, t, save_descriptor);
+	if (r < 0)
+		return err_num(c->err, r,
+		    "%s (pid %d): reading its "
+		    "descriptors",
+		    t->comm, t->pid);
+	r = check_table(c, t);
+	for (size_t i = first; r >= 0 && i < fs->n; i += ASK)
+		r = ask_owners(c, t, i, fs->n - i < ASK ? fs->n - i : ASK);
+	return r;
+}
+
+static int
+files_save_tree(struct ckpt *c)
+{
+	struct files *fs = files_get(c);
+	int r = 0;
+
+	if (fs == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; r >= 0 && i < fs->n; i++) {
+		r = locks_save(c, fs->v[i]);
+		if (r >= 0 && fs->v[i]->kind->save != NULL)
+			r = fs->v[i]->kind->save(c, fs->v[i]);
+	}
+	if (r >= 0)
+		r = pipes_save(c);
+	if (r >= 0)
+		r = sockets_save(c);
+	if (r >= 0)
+		r = contents_take(c);
+	for (size_t i = 0; r >= 0 && i < fs->n; i++)
+		r = record_put(c, IMG_FILE, fs->v[i]->id, &fs->v[i]->rec.base);
+	return r < 0 ? r : fd_tables_put(c);
+}
+
+/*
+ * What the tree has written to F, which is not kept in the image, is on disk
+ * when the image is: a power loss that brings this image back must not take
+ * away what its programs remember as written.
+ */
+static int
+sync_written(struct ckpt *c, const struct file *f)
+{
+	autoclose int fd = -1;
+	struct stat st;
+
+	if (f->kind != &kind_regular || f->rec.deleted || f->rec.content != 0 ||
+	    (f->rec.flags & O_ACCMODE) == O_RDONLY)
+		return 0;
+	fd = open(f->link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != f->st.st_dev ||
+	    st.st_ino != f->st.st_ino)
+		return 0; /* it cannot be read, or has been replaced since */
+	if (fdatasync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		return err_sys(c->err, "bringing %s to the disk", f->link);
+	return 0;
+}
+
+int
+files_write(struct ckpt *c, struct image_writer *w)
+{
+	int r;
+
+	if (c->files == NULL)
+		return 0;
+	r = contents_write(c, w);
+	for (size_t i = 0; r >= 0 && i < c->files->n; i++)
+		r = sync_written(c, c->files->v[i]);
+	return r;
+}
+
+const struct resource res_files = {
+	.name = "files",
+	.check = files_check,
+	.save = files_save,
+	.save_tree = files_save_tree,
+	.open = files_open,
+	.revive = files_revive,
+};

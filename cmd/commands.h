@@ -1,0 +1,50 @@
+/*
+ * commands.h - what the commands of the command line do. Each gets the name
+ * its option brought, and the words that follow; it returns the exit status,
+ * or a negative errno with the sentence in c->err.
+ */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "session/places.h"
+#include "session/proto.h"
+
+struct context {
+	struct places places;
+	struct err err;
+	int key; /* detach key; -1: none */
+	bool quiet, force, stop;
+	bool read_only, low; /* how to attach */
+	bool json;
+	int exit_status; /* for a negative result; 0: the usual 1 */
+};
+
+int run_list(struct context *c, char *arg, char **rest);
+int run_create(struct context *c, char *arg, char **rest);
+int run_new(struct context *c, char *arg, char **rest);
+int run_attach(struct context *c, char *arg, char **rest);
+int run_any(struct context *c, char *arg, char **rest);
+int run_detach(struct context *c, char *arg, char **rest);
+int run_kill(struct context *c, char *arg, char **rest);
+int run_save(struct context *c, char *arg, char **rest);
+int run_revive(struct context *c, char *arg, char **rest);
+int run_check(struct context *c, char *arg, char **rest);
+int run_remove(struct context *c, char *arg, char **rest);
+int run_pid(struct context *c, char *arg, char **rest);
+int run_send(struct context *c, char *arg, char **rest);
+int run_wait(struct context *c, char *arg, char **rest);
+int run_move(struct context *c, char *arg, char **rest);
+int run_history(struct context *c, char *arg, char **rest);
+
+/* Connect to NAME, or say what there is instead of a living session. */
+int commands_connect(struct context *c, const char *name, int *ret_sock);
+
+/* The same, and client_ask(). RET may be NULL. */
+int commands_ask(struct context *c, const char *name, Sess__Message *m,
+    int timeout_ms, struct packet *ret);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * launch.h - how a session comes to be: what is to run, and the start of a
+ * server for it, from the command's own process or, typed inside a session,
+ * by that session's server as a sibling of its own (so that no session is
+ * part of another one's tree).
+ */
+#ifndef LAUNCH_H
+#define LAUNCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <termios.h>
+
+#include "base/err.h"
+#include "pty.h"
+#include "session/own.h"
+#include "session/places.h"
+#include "session/proto.h"
+
+struct launch {
+	const char *name;
+	char **argv; /* NULL-terminated; not for a revival */
+	char **env;  /* NULL-terminated, without SESS_SESSION */
+	int cwd;
+	mode_t umask;
+	const struct termios *termios; /* NULL: defaults */
+	struct pty_size size;
+	bool expects_client;     /* the creator is about to attach */
+	bool revive;             /* bring back instead of starting argv */
+	uint64_t generation;     /* revive: 0 is the latest */
+	char id[OWN_ID_LEN + 1]; /* made where the server is */
+};
+
+/* How it went, in one piece over a pipe. */
+struct launch_result {
+	int32_t error;       /* 0 or negative errno */
+	int32_t exit_status; /* the command's, when there is an error */
+	uint64_t generation; /* revive: which one it is */
+	char text[ERR_MAX];
+};
+
+/*
+ * Start a server for L, whose lock is taken here. On failure *RET_EXIT is
+ * the exit status for it. RET_RESULT may be NULL.
+ */
+int launch_start(const struct places *p, const struct launch *l, int *ret_exit,
+    struct launch_result *ret_result, struct err *e);
+
+/*
+ * In the server of another session: start what P (CREATE) asks for. Closes
+ * nothing of P.
+ */
+int launch_sibling(const struct packet *p, struct err *e);
+
+#endif

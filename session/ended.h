@@ -1,0 +1,53 @@
+/*
+ * ended.h - what is known of sessions that have come to an end: one small
+ * file each in ended/, written when the program ends and before anybody is
+ * told. It holds the exit status until a person has seen it, and it says
+ * that the snapshots of that name, if any, do not come back by themselves.
+ * A new session of the name removes it, as does time (ENDED_KEEP_DAYS).
+ */
+#ifndef ENDED_H
+#define ENDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "session/places.h"
+
+struct ended {
+	char *name;         /* owned */
+	char *command;      /* owned; may be NULL */
+	int status;         /* wait(2) status */
+	uint64_t created_s; /* CLOCK_REALTIME */
+	uint64_t ended_s;
+	bool seen; /* somebody has been told the status */
+};
+
+void ended_done(struct ended *d);
+
+/* Write or replace the record of D->name. */
+int ended_put(const struct places *p, const struct ended *d, struct err *e);
+
+/* -ENOENT when there is none. */
+int ended_get(const struct places *p, const char *name, struct ended *ret_d);
+
+/*
+ * Somebody has been told. KEEP: the record stays, because there are snapshots
+ * or others may ask (-wait); else it goes.
+ */
+int ended_see(const struct places *p, const char *name, bool keep);
+
+void ended_remove(const struct places *p, const char *name);
+
+/* Has D been kept long enough (ENDED_KEEP_DAYS; an hour when seen)? */
+bool ended_expired(const struct ended *d);
+
+/* All of them; malloc'd, each to be ended_done(). */
+int ended_list(const struct places *p, struct ended **ret_v, size_t *ret_n,
+    struct err *e);
+
+/* The exit status a shell would give for a wait(2) status. */
+int ended_exit_status(int wait_status);
+
+#endif
