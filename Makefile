@@ -131,7 +131,7 @@ asan:
 	+$(ASAN) all units victims
 
 check: all units victims fault asan-sess
-	$(PYTEST) $(SUITES)
+	sh test/run.sh $(PYTEST) $(SUITES)
 
 ASAN_TESTS ?= test/unit test/e2e -k '(unit or smoke or bash or mux) and not test_tracee'
 check-asan: asan
