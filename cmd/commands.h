@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "server/launch.h"
 #include "session/places.h"
 #include "session/proto.h"
 
@@ -39,6 +40,29 @@ int run_send(struct context *c, char *arg, char **rest);
 int run_wait(struct context *c, char *arg, char **rest);
 int run_move(struct context *c, char *arg, char **rest);
 int run_history(struct context *c, char *arg, char **rest);
+
+#define ASK_MS 10000 /* for an answer that needs no work */
+
+bool commands_has_snapshots(struct context *c, const char *name);
+
+/* Would NAME come back by itself: saved, and not ended since? */
+bool commands_is_saved(struct context *c, const char *name);
+
+/* Somebody is told how NAME ended. -ENOENT: nothing is known of an end. */
+int commands_tell_end(struct context *c, const char *name);
+
+/*
+ * A server that says goodbye is no session any more: wait until it has gone.
+ * Does NAME live?
+ */
+bool commands_lives(struct context *c, const char *name);
+
+/* The session's name, malloc'd: ARG, or the one we are in. */
+int commands_own_name(struct context *c, const char *arg, char **ret_name);
+
+/* Start a server for L, whose place and terminal are filled in from ours. */
+int commands_start(struct context *c, struct launch *l,
+    struct launch_result *ret_result);
 
 /* Connect to NAME, or say what there is instead of a living session. */
 int commands_connect(struct context *c, const char *name, int *ret_sock);

@@ -27,6 +27,12 @@ void control_close(struct server *s);
 /* Send M to P; a peer that does not read is cut off. */
 void control_send(struct peer *p, const Sess__Message *m);
 
+/* Where the terminal's cursor may be put when it is given back. */
+void control_set_row(struct server *s, Sess__Message *m);
+
+/* How the session has come to its end: ENDED or SAVED. */
+void control_send_over(struct peer *p);
+
 /* FAILED or OK. */
 void control_fail(struct peer *p, const struct err *e);
 void control_ok(struct peer *p);

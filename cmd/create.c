@@ -1,0 +1,140 @@
+/*
+ * create.c - commands that end with a terminal attached, or could: -c, -n,
+ * -a, -A.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "client.h"
+#include "cmd/commands.h"
+#include "server/launch.h"
+#include "session/own.h"
+#include "session/proto.h"
+#include "session/session.h"
+
+static int
+create(struct context *c, const char *name, char **rest, bool attach)
+{
+	char *shell[] = { getenv("SESS_CMD"), NULL };
+	char *words[] = { (char *)(uintptr_t) "/bin/sh",
+		(char *)(uintptr_t) "-c", NULL, NULL };
+	struct launch l = { .name = name,
+		.argv = rest,
+		.expects_client = attach };
+	bool alive;
+	int r;
+
+	r = session_check_name(name, &c->err);
+	if (r < 0)
+		return r;
+	alive = commands_lives(c, name);
+	if (!alive && commands_is_saved(c, name) && !c->force)
+		return err_set(&c->err, -EEXIST,
+		    "session '%s' is saved: "
+		    "sess -revive %s brings it back, sess -rm %s drops it",
+		    name, name, name);
+	if (rest[0] == NULL && shell[0] != NULL && shell[0][0] != 0) {
+		words[2] = shell[0]; /* words like a shell's */
+		l.argv = words;
+	} else if (rest[0] == NULL) {
+		shell[0] = getenv("SHELL");
+		if (shell[0] == NULL || shell[0][0] == 0)
+			shell[0] = words[0];
+		l.argv = shell;
+	}
+	/* The status of an earlier one that nobody has seen is told now. */
+	if (!alive)
+		(void)commands_tell_end(c, name);
+	return commands_start(c, &l, NULL);
+}
+
+static int
+attach(struct context *c, const char *name)
+{
+	struct client_options o = { .name = name,
+		.key = c->key,
+		.quiet = c->quiet,
+		.read_only = c->read_only,
+		.low = c->low };
+	Sess__Message ask = proto_message(SESS__KIND__STATUS);
+	struct packet k autopacket = PACKET_NONE;
+	autofree char *own = NULL;
+	int r, sock;
+
+	(void)own_session(&c->places, &own);
+	if (own != NULL && strcmp(own, name) == 0)
+		return err_set(&c->err, -ELOOP,
+		    "this is session '%s' "
+		    "itself",
+		    name);
+	r = commands_connect(c, name, &sock);
+	if (r < 0)
+		return r;
+	r = client_ask(sock, &ask, ASK_MS, &k, &c->err);
+	if (r < 0) {
+		(void)close(sock);
+		return r;
+	}
+	if (own != NULL && !c->quiet)
+		fprintf(stderr,
+		    "sess: you are inside session '%s': the detach key is its "
+		    "own, press it twice to detach '%s'\n",
+		    own, name);
+	if (k.msg->text != NULL && !c->quiet)
+		fprintf(stderr, "%s", k.msg->text);
+	return client_attach(sock, &o, &c->err);
+}
+
+int
+run_create(struct context *c, char *arg, char **rest)
+{
+	int r = create(c, arg, rest, true);
+
+	return r < 0 ? r : attach(c, arg);
+}
+
+int
+run_new(struct context *c, char *arg, char **rest)
+{
+	int r = create(c, arg, rest, false);
+
+	return r < 0 ? r : 0;
+}
+
+int
+run_attach(struct context *c, char *arg, char **rest)
+{
+	int r = session_check_name(arg, &c->err);
+
+	(void)rest;
+	if (r < 0)
+		return r;
+	if (!commands_lives(c, arg)) {
+		r = commands_tell_end(c, arg);
+		if (r >= 0)
+			return r;
+	}
+	return attach(c, arg);
+}
+
+int
+run_any(struct context *c, char *arg, char **rest)
+{
+	int r = session_check_name(arg, &c->err);
+
+	if (r < 0)
+		return r;
+	if (commands_lives(c, arg))
+		return attach(c, arg);
+	if (commands_is_saved(c, arg)) {
+		struct launch l = { .name = arg, .revive = true };
+
+		r = commands_start(c, &l, NULL);
+		return r < 0 ? r : attach(c, arg);
+	}
+	return run_create(c, arg, rest);
+}

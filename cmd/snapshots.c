@@ -1,0 +1,150 @@
+/*
+ * snapshots.c - commands about what is on disk: -save, -revive, -check, -rm.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ckpt/ckpt.h"
+#include "cmd/commands.h"
+#include "server/launch.h"
+#include "session/ended.h"
+#include "session/proto.h"
+#include "session/session.h"
+
+static void
+say_saved(const struct context *c, const Sess__Message *m, const char *name)
+{
+	if (m->text != NULL)
+		fprintf(stderr, "%s", m->text);
+	if (c->quiet)
+		return;
+	printf("saved as %s@%llu (%u processes, %llu KiB, stopped for "
+	       "%llu.%llu ms%s)%s%s\n",
+	    name, (unsigned long long)m->generation, m->n_tasks,
+	    (unsigned long long)m->image_len / 1024,
+	    (unsigned long long)m->stopped_us / 1000,
+	    (unsigned long long)m->stopped_us % 1000 / 100,
+	    m->slow ? ": copied while stopped" : "",
+	    c->stop ? ", revive with sess -revive " : "", c->stop ? name : "");
+}
+
+/*
+ * The revived copy of this command finds REVIVED waiting on its socket
+ * instead of SAVED: it is told where it is.
+ */
+int
+run_save(struct context *c, char *arg, char **rest)
+{
+	Sess__Message m = proto_message(SESS__KIND__SAVE);
+	struct packet k autopacket = PACKET_NONE;
+	autofree char *name = NULL;
+	int r;
+
+	(void)rest;
+	r = commands_own_name(c, arg, &name);
+	if (r < 0)
+		return r;
+	m.has_stop = true;
+	m.stop = c->stop;
+	r = commands_ask(c, name, &m, -1, &k);
+	if (r < 0)
+		return r;
+	if (k.msg->kind == SESS__KIND__REVIVED)
+		printf("revived from %s\n",
+		    k.msg->text == NULL ? name : k.msg->text);
+	else
+		say_saved(c, k.msg, name);
+	return 0;
+}
+
+int
+run_revive(struct context *c, char *arg, char **rest)
+{
+	struct launch_result lr;
+	struct launch l = { .name = arg, .revive = true };
+	int r;
+
+	(void)rest;
+	session_split(arg, &l.generation);
+	r = session_check_name(arg, &c->err);
+	if (r < 0)
+		return r;
+	if (commands_lives(c, arg))
+		return err_set(&c->err, -EEXIST,
+		    "session '%s' runs: "
+		    "sess -a %s attaches to it",
+		    arg, arg);
+	if (!commands_has_snapshots(c, arg))
+		return err_set(&c->err, -ENOENT,
+		    "there is no snapshot of "
+		    "'%s'",
+		    arg);
+	r = commands_start(c, &l, &lr);
+	if (r < 0)
+		return r;
+	if (!c->quiet)
+		printf("revived from %s@%llu, attach with sess -a %s\n", arg,
+		    (unsigned long long)lr.generation, arg);
+	return 0;
+}
+
+/* A process: a number that is no session's name. */
+static int
+check_pid(struct context *c, const char *arg)
+{
+	struct buf report autobuf = BUF_INIT(1 << 20);
+	int r = ckpt_check(0, (pid_t)atoi(arg), &report, &c->err);
+
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	if (report.len > 0)
+		printf("%.*s", (int)report.len, (char *)report.data);
+	return r == 0 ? 0 : 1;
+}
+
+int
+run_check(struct context *c, char *arg, char **rest)
+{
+	Sess__Message m = proto_message(SESS__KIND__CHECK);
+	struct packet k autopacket = PACKET_NONE;
+	int r;
+
+	(void)rest;
+	if (arg[0] != 0 && arg[strspn(arg, "0123456789")] == 0 &&
+	    !commands_lives(c, arg))
+		return check_pid(c, arg);
+	r = commands_ask(c, arg, &m, ASK_MS, &k);
+	if (r < 0)
+		return r;
+	if (k.msg->text != NULL)
+		printf("%s", k.msg->text);
+	return k.msg->force ? 1 : 0;
+}
+
+int
+run_remove(struct context *c, char *arg, char **rest)
+{
+	uint64_t generation;
+	int r;
+
+	(void)rest;
+	session_split(arg, &generation);
+	r = session_check_name(arg, &c->err);
+	if (r == 0)
+		r = ckpt_remove(c->places.saved, arg, generation, &c->err);
+	if (r == 0 && !commands_has_snapshots(c, arg)) {
+		struct ended d;
+
+		/* A record that was only there because of them. */
+		if (ended_get(&c->places, arg, &d) == 0) {
+			if (d.seen)
+				ended_remove(&c->places, arg);
+			ended_done(&d);
+		}
+	}
+	return r;
+}
