@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/io.h"
+#include "base/buf.h"
 #include "base/scope.h"
 #include "client/relay.h"
 #include "config.h"
@@ -28,6 +28,7 @@
 #define DRAIN_MS 2000
 #define GIVE_BACK_MS 500 /* a stopped terminal is not waited for */
 #define SUSPEND_MS 2000
+#define TTY_PIECE 256 /* what a terminal that is writable takes */
 
 struct client {
 	const struct client_options *o;
@@ -58,12 +59,32 @@ set_raw(struct client *c)
 	c->raw = true;
 }
 
-static bool
-can_write(int fd)
+/*
+ * Write without waiting long for a terminal that takes nothing: through a
+ * description of our own where it can be had, else in small pieces.
+ */
+static void
+write_bounded(int tty, const uint8_t *data, size_t len)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	char path[32];
+	struct pollfd p = { .events = POLLOUT };
+	autoclose int own = -1;
+	size_t piece;
+	ssize_t n;
 
-	return poll(&p, 1, GIVE_BACK_MS) == 1 && (p.revents & POLLOUT) != 0;
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", tty);
+	own = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	p.fd = own < 0 ? tty : own;
+	while (len > 0 && poll(&p, 1, GIVE_BACK_MS) == 1 &&
+	    (p.revents & POLLOUT) != 0) {
+		piece = own < 0 && len > TTY_PIECE ? TTY_PIECE : len;
+		n = write(p.fd, data, piece);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return;
+		n = n < 0 ? 0 : n;
+		data += n;
+		len -= (size_t)n;
+	}
 }
 
 /* Modes undone, cursor below what is on the screen, termios as before. */
@@ -81,8 +102,7 @@ give_back(struct client *c)
 	(void)buf_put(&out, text, len);
 	(void)buf_printf(&out, "\033[%d;1H\r\n",
 	    c->row < 0 ? 9999 : c->row + 1);
-	if (can_write(c->tty))
-		(void)io_write(c->tty, out.data, out.len);
+	write_bounded(c->tty, out.data, out.len);
 	(void)tcsetattr(c->tty, TCSANOW, &c->before);
 	c->raw = false;
 }
@@ -159,6 +179,9 @@ send_attach(struct client *c, struct err *e)
 	m.has_no_key = c->o->key < 0;
 	m.no_key = c->o->key < 0;
 	m.has_read_only = m.has_low = true;
+	m.has_termios = c->tty >= 0;
+	m.termios.data = (uint8_t *)&c->before;
+	m.termios.len = sizeof c->before;
 	m.read_only = c->o->read_only;
 	m.low = c->o->low;
 	set_raw(c);

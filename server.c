@@ -28,7 +28,7 @@
 
 #define LAST_OUTPUT (1 << 20) /* taken after the program has ended */
 #define LINGER_MS 5000        /* for a creator that does not come */
-#define GOODBYE_MS 3000       /* for terminals that do not take the rest */
+#define GOODBYE_MS 3000       /* for terminals that take nothing more */
 
 void
 server_timer(struct event *ev, unsigned ms)
@@ -132,6 +132,11 @@ on_linger(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	s->expects_client = false;
+	if (s->taken) { /* slow, but it does */
+		s->taken = false;
+		server_timer(s->ev_linger, GOODBYE_MS);
+		return;
+	}
 	for (t = LIST_FIRST(&s->terminals); t != NULL; t = next) {
 		next = LIST_NEXT(t, link);
 		control_over(t->peer);

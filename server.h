@@ -73,6 +73,7 @@ struct server {
 	int status;          /* its wait status */
 	bool expects_client; /* -c: the creator is about to attach */
 	struct event *ev_linger;
+	bool taken; /* terminals took bytes since ev_linger was set */
 
 	struct sleeps *sleeps; /* what saves remember from one to the next */
 	struct saving *saving; /* NULL: no save is under way */

@@ -191,6 +191,7 @@ on_frame(evutil_socket_t fd, short what, void *arg)
 	flow_pace(s);
 	/* No frame within the next one's time. */
 	server_timer(s->ev_frame, VIEW_FRAME_MS);
+	server_finish(s);
 }
 
 /* The pause after a frame is over: is another one due? */

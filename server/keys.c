@@ -104,7 +104,7 @@ match(const struct keys *k, const uint8_t *p, size_t len, size_t *ret_len)
 	enum match m;
 
 	*ret_len = 1;
-	if (k->key < 0)
+	if (k->key < 0 || k->pasting)
 		return OTHER;
 	if (p[0] == (uint8_t)k->key)
 		return PRESS;
@@ -127,6 +127,30 @@ match(const struct keys *k, const uint8_t *p, size_t len, size_t *ret_len)
 		(l.field[0][2] != 0 && is_code(l.field[0][2], k->key)) ?
 	    PRESS :
 	    OTHER;
+}
+
+/* See bytes that go to the program: do they begin or end a paste? */
+static void
+watch_paste(struct keys *k, const uint8_t *p, size_t len)
+{
+	static const uint8_t bracket[] = "\033[20";
+	const size_t n = sizeof bracket - 1;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (p[i] == 0x1b)
+			k->n_mark = 0;
+		else if (k->n_mark == 0)
+			continue;
+		k->mark[k->n_mark++] = p[i];
+		if (k->n_mark == n + 2) {
+			if (p[i] == '~')
+				k->pasting = k->mark[n] == '0';
+			k->n_mark = 0;
+		} else if (k->n_mark <= n ? p[i] != bracket[k->n_mark - 1] :
+					    p[i] != '0' && p[i] != '1')
+			k->n_mark = 0;
+	}
 }
 
 /* The walk over one run of bytes. */
@@ -165,6 +189,7 @@ walk(struct keys *k, const uint8_t *p, size_t len, bool hold, struct buf *out,
 		}
 		if (r < 0)
 			return r;
+		watch_paste(k, p + i, n);
 	}
 	if (k->pressed)
 		*ret_verdict = KEYS_WAIT;

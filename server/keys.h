@@ -2,7 +2,8 @@
  * keys.h - finding the detach key in what is typed: anywhere in a read, cut
  * by the end of a read, as the control character it is or in the long forms
  * that keyboard protocols give it (CSI CODE ; MODIFIERS u and CSI 27 ;
- * MODIFIERS ; CODE ~). Pressed twice it is the program's, once.
+ * MODIFIERS ; CODE ~). Pressed twice it is the program's, once. What is
+ * pasted in brackets (CSI 200 ~ to CSI 201 ~) is no key.
  */
 #ifndef KEYS_H
 #define KEYS_H
@@ -20,6 +21,9 @@ struct keys {
 	bool pressed;                /* once, and its twin is waited for */
 	uint8_t held[KEYS_HELD_MAX]; /* may become the key with what follows */
 	size_t n_held;
+	uint8_t mark[6]; /* the last bytes: a bracket of a paste? */
+	size_t n_mark;
+	bool pasting;
 };
 
 /* What to do after keys_filter(). */

@@ -45,6 +45,7 @@ run_attach(struct peer *p, struct packet *k)
 		.key = m->has_key && m->key < 32 ? (int)m->key : -1,
 		.read_only = m->read_only,
 		.low = m->low || m->read_only };
+	struct termios before;
 	struct err e = { .text = "" };
 	struct terminal *t;
 	int r;
@@ -55,6 +56,10 @@ run_attach(struct peer *p, struct packet *k)
 		return;
 	}
 	req.fd = k->fds[0];
+	if (m->has_termios && m->termios.len == sizeof before) {
+		memcpy(&before, m->termios.data, sizeof before);
+		req.before = &before;
+	}
 	r = terminal_new(s, p, &req, &t);
 	if (r < 0) {
 		(void)err_num(&e, r, "the terminal cannot be attached");

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <termios.h>
 
 #include "base/buf.h"
 #include "pty.h"
@@ -32,6 +33,8 @@ struct terminal {
 	struct undo_page *page; /* NULL: the client gave none */
 	struct pty_size size;
 	struct keys keys;
+	struct termios before; /* its settings before it was lent */
+	bool has_before;
 	pid_t client;       /* 0: not to be seen from here */
 	uint64_t looked_ns; /* when the client was last seen running */
 
@@ -56,6 +59,7 @@ struct terminal_request {
 	int key;
 	bool read_only, low;
 	pid_t client;
+	const struct termios *before; /* NULL: not known */
 };
 
 /* Attach. 0, or a negative errno and the descriptor is the caller's. */
@@ -97,5 +101,24 @@ bool terminal_is_done(const struct terminal *t);
 
 /* Take input from it again, or stop for now. */
 void terminal_listen(struct terminal *t, bool on);
+
+/* ---- between terminal.c and terminal_write.c ---- */
+
+/* It has hung up; it is freed where nobody is walking the list. */
+void terminal_hang_up(struct terminal *t);
+
+/*
+ * Is the client stopped by a signal it could not tell us of? Not AT_ONCE: an
+ * answer a millisecond old will do.
+ */
+bool terminal_client_stopped(struct terminal *t, bool at_once);
+
+void terminal_on_write(evutil_socket_t fd, short what, void *arg);
+
+/*
+ * Bring modes and settings back to where they were, as far as it takes bytes
+ * at this moment.
+ */
+void terminal_undo(struct terminal *t);
 
 #endif

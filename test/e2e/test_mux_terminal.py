@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import termios
+import time
 
 import pytest
 
@@ -95,6 +96,27 @@ def test_modes_are_undone_after_the_client_was_killed(sess, work_dir):
     for seq in UNDONE:
         t.wait_raw(seq)
     harness.wait_until(lambda: "detached" in sess.ok())
+
+
+def test_settings_of_a_killed_clients_terminal_come_back(sess):
+    t = sess.terminal("-c", "m", "sh", "-c", "echo here; exec cat")
+    t.wait("here")
+    assert t.modes() != t.modes_before
+    os.kill(t.pid, signal.SIGKILL)
+    t.wait_exit()
+    harness.wait_until(lambda: t.modes() == t.modes_before)
+
+
+def test_settings_that_somebody_else_made_since_stay(sess):
+    t = sess.terminal("-c", "m", "sh", "-c", "echo here; exec cat")
+    t.wait("here")
+    mine = t.modes()
+    mine[3] |= termios.ECHO
+    termios.tcsetattr(t._slave, termios.TCSANOW, mine)
+    os.kill(t.pid, signal.SIGKILL)
+    t.wait_exit()
+    harness.wait_until(lambda: "detached" in sess.ok())
+    assert t.modes() == mine
 
 
 def test_a_hangup_detaches_and_the_server_keeps_nothing_open(sess, work_dir):
@@ -213,6 +235,53 @@ def test_input_is_not_taken_while_the_client_is_stopped(sess):
     t.wait("42")
     t.line("fg")
     t.wait(lambda t: "42" not in t.text and "before" in t.text)
+
+
+def test_nothing_is_taken_from_the_moment_the_client_is_stopped(sess):
+    t = sess.terminal("-c", "in", "sh", "-c", "stty -echo; echo go; exec cat")
+    t.wait("go")
+    for i in range(20):
+        t.line(f"before-{i}")
+        t.wait(f"before-{i}")
+        os.kill(t.pid, signal.SIGSTOP)
+        harness.wait_until(lambda: harness.state(t.pid) == "T", every=0)
+        t.line("elsewhere")
+        # Raw without echo: it waits to be read, and by nobody of ours.
+        harness.wait_until(lambda: "attached" in sess.ok())
+        assert os.read(t._slave, 100) == b"elsewhere\r"
+        os.kill(t.pid, signal.SIGCONT)
+        t.line(f"after-{i}")
+        t.wait(f"after-{i}")
+    assert b"elsewhere" not in t.raw
+
+
+def test_a_pasted_key_is_no_key(sess, work_dir):
+    (work_dir / "on").write_bytes(b"\x1b[?2004h")
+    t = sess.terminal(
+        "-c", "p", "sh", "-c", "stty raw -echo; cat on; echo go; exec cat -v"
+    )
+    t.wait("go")
+    t.send(b"\x1b[200~a\x1cb\x1b[201~")
+    t.wait("a^\\b^[[201~")
+    t.detach()
+
+
+def test_a_slow_terminal_gets_all_after_the_programs_end(sess, user):
+    """Longer than a terminal that takes nothing is waited for."""
+    if user.is_root:
+        pytest.skip("the ordinary user is enough for what takes its time")
+    t = sess.terminal("-c", "end", "sh", "-c", "read x; seq 60000; exit 7")
+    t.wait_raw(b"\x1b[?25h")
+    t.line("")
+    while b"\n59000\r" not in t.raw:
+        time.sleep(0.1)
+        try:
+            t.raw += os.read(t.master, 4096)
+        except BlockingIOError:
+            pass
+    assert t.wait_exit() == 7
+    numbers = b"\r\n".join(b"%d" % n for n in range(1, 60001))
+    assert numbers in t.raw
 
 
 def test_a_pipe_is_relayed(sess):

@@ -177,6 +177,33 @@ an_endless_sequence_is_not_held(void **state)
 }
 
 static void
+what_is_pasted_is_no_key(void **state)
+{
+	static const char text[] = "a\033[200~b\034\033[92;5uc\033[201~d";
+	size_t i;
+
+	(void)state;
+	for (i = 1; i < sizeof text - 1; i++) {
+		struct keys k = { .key = CTRL_BACKSLASH };
+		struct buf out autobuf = BUF_INIT(64);
+		enum keys_verdict v;
+
+		/* Torn anywhere, held or not. */
+		assert_int_equal(keys_filter(&k, (const uint8_t *)text, i,
+				     (i & 1) != 0, &out, &v),
+		    0);
+		assert_int_equal(keys_filter(&k, (const uint8_t *)text + i,
+				     sizeof text - 1 - i, (i & 1) != 0, &out,
+				     &v),
+		    0);
+		assert_int_equal(v, KEYS_GO_ON);
+		assert_int_equal(out.len, sizeof text - 1);
+		assert_memory_equal(out.data, text, out.len);
+		check(&k, "\034", false, "", KEYS_WAIT);
+	}
+}
+
+static void
 caret_notation_is_read(void **state)
 {
 	(void)state;
@@ -208,6 +235,7 @@ main(void)
 		cmocka_unit_test(what_was_held_comes_out),
 		cmocka_unit_test(without_a_key_all_passes),
 		cmocka_unit_test(an_endless_sequence_is_not_held),
+		cmocka_unit_test(what_is_pasted_is_no_key),
 		cmocka_unit_test(caret_notation_is_read),
 	};
 

@@ -1,0 +1,284 @@
+/*
+ * terminal_write.c - what a terminal is given: the program's output as it
+ * comes, a painting of the model where that is not what it shows, and what
+ * undoes its modes. See terminal.h.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/procfs.h"
+#include "config.h"
+#include "server/terminal.h"
+
+#define LOOK_NS 1000000u /* how long a client counts as running */
+#define WAITS_MAX 10     /* frames, for the end of a sequence */
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- writing ---- */
+
+static void
+mark_torn(struct terminal *t)
+{
+	if (t->page != NULL)
+		atomic_store_explicit(&t->page->torn,
+		    t->queue.len > 0 ||
+			!modes_ground(screen_modes(t->server->screen)),
+		    memory_order_relaxed);
+}
+
+void
+terminal_hang_up(struct terminal *t)
+{
+	if (t->gone)
+		return;
+	t->gone = true;
+	(void)event_del(t->ev_read);
+	(void)event_del(t->ev_write);
+	event_active(t->ev_key, EV_TIMEOUT, 0);
+}
+
+/* Write at once what can be; the number of bytes. */
+static size_t
+write_some(struct terminal *t, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	if (t->is_tty)
+		n = write(t->fd, data, len);
+	else
+		n = send(t->fd, data, len, MSG_NOSIGNAL);
+	if (n >= 0)
+		return (size_t)n;
+	if (errno != EAGAIN && errno != EINTR)
+		terminal_hang_up(t);
+	return 0;
+}
+
+/* Write or queue. False: it does not fit. */
+static bool
+put(struct terminal *t, const uint8_t *data, size_t len)
+{
+	size_t n = 0;
+
+	if (t->gone)
+		return true;
+	if (t->queue.len == 0) {
+		n = write_some(t, data, len);
+		if (n == len)
+			return true;
+	}
+	if (buf_put(&t->queue, data + n, len - n) < 0)
+		return false;
+	(void)event_add(t->ev_write, NULL);
+	return true;
+}
+
+/* What undoes the modes it has been given, here and in the shared page. */
+static void
+note_modes(struct terminal *t)
+{
+	const struct modes *m = screen_modes(t->server->screen);
+	struct buf all autobuf = BUF_INIT(UNDO_TEXT_MAX);
+
+	t->generation = modes_generation(m);
+	t->undo.len = 0;
+	if (modes_undo(m, &t->undo) < 0)
+		t->undo.len = 0;
+	if (t->page == NULL)
+		return;
+	if (buf_put(&all, t->undo.data, t->undo.len) == 0 &&
+	    buf_printf(&all, "\033[?25h\033[23;0t") == 0)
+		undo_write(t->page, all.data, all.len);
+}
+
+bool
+terminal_is_raw(const struct terminal *t)
+{
+	return !t->view && !t->due && !t->suspended && !t->gone;
+}
+
+bool
+terminal_blocks(const struct terminal *t)
+{
+	return terminal_is_raw(t) && t->queue.len > 0;
+}
+
+bool
+terminal_is_done(const struct terminal *t)
+{
+	return t->gone || t->suspended || (t->queue.len == 0 && !t->due);
+}
+
+void
+terminal_leave_behind(struct terminal *t)
+{
+	t->due = true;
+	flow_frame(t->server);
+}
+
+bool
+terminal_client_stopped(struct terminal *t, bool at_once)
+{
+	struct procfs_stat st;
+	uint64_t now = at_once ? 0 : now_ns();
+
+	if (t->client <= 0 || !t->is_tty ||
+	    (!at_once && now - t->looked_ns < LOOK_NS))
+		return false;
+	if (!at_once)
+		t->looked_ns = now;
+	return procfs_stat(t->client, &st) == 0 &&
+	    (st.state == 'T' || st.state == 't');
+}
+
+void
+terminal_output(struct terminal *t, const uint8_t *data, size_t len)
+{
+	const struct modes *m = screen_modes(t->server->screen);
+
+	if (t->gone || t->suspended)
+		return;
+	if (t->view || t->due) {
+		t->due = true;
+		flow_frame(t->server);
+		return;
+	}
+	if (terminal_client_stopped(t, false)) {
+		terminal_suspend(t);
+		return;
+	}
+	/* Left behind only in ground state, or where there is no room. */
+	if (!put(t, data, len) ||
+	    (t->queue.len > TERMINAL_QUEUE_BYTES && modes_ground(m)))
+		terminal_leave_behind(t);
+	if (t->generation != modes_generation(m))
+		note_modes(t);
+	mark_torn(t);
+}
+
+void
+terminal_on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct terminal *t = arg;
+	size_t n;
+
+	(void)fd;
+	(void)what;
+	if (t->suspended)
+		return;
+	n = write_some(t, t->queue.data, t->queue.len);
+	if (t->gone)
+		return;
+	buf_drop(&t->queue, n);
+	t->server->taken = t->server->taken || n > 0;
+	if (n > 0 && t->server->held_up)
+		(void)event_del(t->server->ev_patience);
+	if (t->queue.len > 0) {
+		(void)event_add(t->ev_write, NULL);
+	} else {
+		buf_done(&t->queue);
+		mark_torn(t);
+		if (t->due)
+			flow_frame(t->server);
+	}
+	flow_pace(t->server);
+	server_finish(t->server);
+}
+
+/* ---- painting ---- */
+
+/*
+ * Before the first painting: the title is kept by the terminal, and what is
+ * above the cursor goes up and out of the way, not a line more.
+ */
+static int
+put_welcome(struct terminal *t, struct buf *out)
+{
+	int i, r = buf_printf(out, "\033[22;0t\r");
+
+	for (i = 1; i < t->size.rows && r == 0; i++)
+		r = buf_put(out, "\n", 1);
+	return r;
+}
+
+bool
+terminal_paint(struct terminal *t)
+{
+	struct server *s = t->server;
+	const struct modes *m = screen_modes(s->screen);
+	struct buf out autobuf = BUF_INIT(SCREEN_PAINT_MAX);
+	int r = 0;
+
+	if (!t->due || t->gone || t->suspended)
+		return false;
+	if (t->queue.len > 0)
+		return true;
+	if (!modes_ground(m) && t->n_waits++ < WAITS_MAX)
+		return true;
+	t->n_waits = 0;
+	if (terminal_client_stopped(t, false)) {
+		terminal_suspend(t);
+		return false;
+	}
+	if (t->fresh)
+		r = put_welcome(t, &out);
+	if (r == 0 && (!t->view || t->generation != modes_generation(m))) {
+		r = buf_put(&out, t->undo.data, t->undo.len);
+		if (r == 0 && t->view)
+			r = modes_redo(m, true, &out);
+	}
+	if (r == 0)
+		r = t->view ?
+		    screen_view(s->screen, t->size.rows, t->size.cols, &out) :
+		    screen_paint(s->screen, &out);
+	if (r < 0) /* no memory: another time */
+		return true;
+	t->fresh = t->due = false;
+	t->queue.max = TERMINAL_QUEUE_BYTES * 2 + out.len;
+	(void)put(t, out.data, out.len);
+	note_modes(t);
+	mark_torn(t);
+	return false;
+}
+
+/* ---- the end ---- */
+
+/* Its settings, unless somebody else has changed them meanwhile. */
+static void
+restore_settings(struct terminal *t)
+{
+	struct termios raw, now;
+
+	if (!t->is_tty || !t->has_before || tcgetattr(t->fd, &now) < 0)
+		return;
+	raw = pty_raw(&t->before);
+	if (now.c_iflag == raw.c_iflag && now.c_oflag == raw.c_oflag &&
+	    now.c_lflag == raw.c_lflag)
+		(void)tcsetattr(t->fd, TCSANOW, &t->before);
+}
+
+void
+terminal_undo(struct terminal *t)
+{
+	bool torn = t->queue.len > 0 ||
+	    !modes_ground(screen_modes(t->server->screen));
+	struct buf out autobuf = BUF_INIT(UNDO_TEXT_MAX);
+
+	/* CAN ends a sequence that was cut. */
+	if (!t->fresh && (!torn || buf_put(&out, "\030", 1) == 0) &&
+	    buf_put(&out, t->undo.data, t->undo.len) == 0 &&
+	    buf_printf(&out, "\033[?25h\033[23;0t") == 0)
+		(void)write_some(t, out.data, out.len);
+	if (!t->gone)
+		restore_settings(t);
+}
