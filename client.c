@@ -184,6 +184,9 @@ send_attach(struct client *c, struct err *e)
 	m.termios.len = sizeof c->before;
 	m.read_only = c->o->read_only;
 	m.low = c->o->low;
+	m.login = c->o->login;
+	while (m.login != NULL && m.login[m.n_login] != NULL)
+		m.n_login++;
 	set_raw(c);
 	r = proto_send(c->sock, &m, (int[]){ loan, page }, 2, 0);
 	return r < 0 ?

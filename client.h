@@ -16,6 +16,7 @@ struct client_options {
 	int key;    /* control code of the detach key; -1: none */
 	bool quiet; /* no line about what happened */
 	bool read_only, low;
+	char **login; /* login_words(); NULL: none are sent */
 };
 
 /*

@@ -58,6 +58,8 @@ static const struct command commands[] = {
 	{ "send", NAME, "NAME", "standard input, typed into it", run_send },
 	{ "history", NAME, "NAME", "its scrollback and screen as text",
 	    run_history },
+	{ "env", MAYBE_NAME, "[NAME]", "SSH_AUTH_SOCK and its like, to eval",
+	    run_env },
 	{ "wait", NAME, "NAME", "wait for its end: its exit status", run_wait },
 	{ "v", NOTHING, "", "version", run_version },
 	{ "h", NOTHING, "", "this help", run_help },
@@ -88,7 +90,7 @@ static const struct {
 	{ "r", false, "", "read only: nothing typed reaches it; as -l",
 	    set_read_only },
 	{ "l", false, "", "its size follows the other terminals", set_low },
-	{ "j", false, "", "the list as JSON", set_json },
+	{ "j", false, "", "the list, or -env, as JSON", set_json },
 };
 
 #define N_COMMANDS ((int)N_ELEMENTS(commands))

@@ -66,6 +66,7 @@ close_down(struct server *s)
 {
 	s->over = true;
 	flow_stop(s);
+	login_close(&s->places, &s->links);
 	control_tell_status(s);
 	if (s->expects_client)
 		server_timer(s->ev_linger, LINGER_MS);
@@ -268,13 +269,25 @@ watch_status(struct server *s, struct err *e)
 	return 0;
 }
 
+/* What the login of the session's creation, or revival, offers. */
+static int
+take_login(struct server *s, const char *id, struct err *e)
+{
+	int r = login_open(&s->places, id, &s->links, e);
+
+	if (r == 0 && login_get(&s->places, environ, &s->login) < 0)
+		r = err_set(e, -ENOMEM, "no memory");
+	if (r == 0)
+		login_point(&s->links, &s->login);
+	return r;
+}
+
 /* A new session: the pty and the program on it. */
 static int
 start_program(struct server *s, const struct launch *l, int *ret_exit,
     struct err *e)
 {
 	struct pty_program prog = { .argv = l->argv,
-		.env = l->env,
 		.cwd = l->cwd,
 		.umask = l->umask,
 		.termios = l->termios,
@@ -290,6 +303,12 @@ start_program(struct server *s, const struct launch *l, int *ret_exit,
 	s->id = strdup(l->id);
 	s->parent = getpid();
 	s->sleeps = sleeps_new();
+	r = take_login(s, l->id, e);
+	if (r == 0 && login_export(&s->links, &s->login) < 0)
+		r = err_set(e, -ENOMEM, "no memory");
+	if (r < 0)
+		return r;
+	prog.env = environ;
 	r = pty_start(&prog, &s->master, &s->first, ret_exit, e);
 	if (r < 0)
 		return r;
@@ -335,7 +354,8 @@ on_ready(void *arg, const struct revived *rv)
 {
 	struct server *s = arg;
 
-	(void)rv;
+	if (rv->session.id != NULL)
+		(void)take_login(s, rv->session.id, NULL);
 	return control_open(s);
 }
 
@@ -451,6 +471,8 @@ end_all(struct server *s)
 {
 	server_give_up_name(s);
 	control_close(s);
+	login_close(&s->places, &s->links);
+	login_done(&s->login);
 	ending_free(s);
 	scope_close(&s->master);
 	screen_free(s->screen);
@@ -468,6 +490,7 @@ server_main(const struct launch *l, int lock, int result)
 		.name = strdup(l->name),
 		.lock = lock,
 		.listener = -1,
+		.links = LOGIN_LINKS_NONE,
 		.master = -1,
 		.status_fd = -1,
 		.input = BUF_INIT(INPUT_QUEUE_BYTES * 2),
@@ -484,6 +507,7 @@ server_main(const struct launch *l, int lock, int result)
 	(void)close(result);
 	if (r < 0) {
 		session_forget(&s.places, l->name);
+		login_close(&s.places, &s.links);
 		_exit(1);
 	}
 	(void)event_base_dispatch(s.base);

@@ -21,6 +21,7 @@
 #include "pty.h"
 #include "screen/screen.h"
 #include "server/launch.h"
+#include "session/login.h"
 #include "session/places.h"
 
 struct terminal;
@@ -58,6 +59,8 @@ struct server {
 	struct terminals terminals;
 	struct terminal *leader; /* its size is the session's */
 	struct peers peers;
+	struct login login; /* of the latest attach */
+	struct login_links links;
 
 	pid_t first;   /* the session's first process */
 	pid_t parent;  /* the tree is its descendants */

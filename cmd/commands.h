@@ -39,6 +39,7 @@ int run_pid(struct context *c, char *arg, char **rest);
 int run_send(struct context *c, char *arg, char **rest);
 int run_wait(struct context *c, char *arg, char **rest);
 int run_move(struct context *c, char *arg, char **rest);
+int run_env(struct context *c, char *arg, char **rest);
 int run_history(struct context *c, char *arg, char **rest);
 
 #define ASK_MS 10000 /* for an answer that needs no work */

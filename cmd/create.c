@@ -12,6 +12,7 @@
 #include "client.h"
 #include "cmd/commands.h"
 #include "server/launch.h"
+#include "session/login.h"
 #include "session/own.h"
 #include "session/proto.h"
 #include "session/session.h"
@@ -52,6 +53,17 @@ create(struct context *c, const char *name, char **rest, bool attach)
 	return commands_start(c, &l, NULL);
 }
 
+/* What our login offers, as words to be sent. */
+static char **
+own_login(struct context *c)
+{
+	struct login l autologin = { .values = { NULL } };
+
+	if (login_get(&c->places, environ, &l) < 0)
+		return NULL;
+	return login_words(&l);
+}
+
 static int
 attach(struct context *c, const char *name)
 {
@@ -86,7 +98,10 @@ attach(struct context *c, const char *name)
 		    own, name);
 	if (k.msg->text != NULL && !c->quiet)
 		fprintf(stderr, "%s", k.msg->text);
-	return client_attach(sock, &o, &c->err);
+	o.login = own_login(c);
+	r = client_attach(sock, &o, &c->err);
+	login_words_free(o.login);
+	return r;
 }
 
 int

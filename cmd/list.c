@@ -16,6 +16,7 @@
 #include "cmd/commands.h"
 #include "cmd/json.h"
 #include "session/ended.h"
+#include "session/login.h"
 #include "session/proto.h"
 #include "session/session.h"
 
@@ -392,6 +393,7 @@ run_list(struct context *c, char *arg, char **rest)
 	(void)arg;
 	(void)rest;
 	expire(c);
+	login_sweep(&c->places);
 	r = add_living(c, &rows);
 	if (r == 0)
 		r = await_answers(&rows);

@@ -1,6 +1,6 @@
 # bash completion for sess(1)
 # words begin
-_sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -wait -v -h'
+_sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -v -h'
 _sess_modifiers='-e -E -f -j -l -q -r -stop'
 # words end
 
@@ -30,10 +30,10 @@ _sess()
 		esac
 	done
 	case $prev in
-	-a | -A | -d | -k | -save | -stop | -revive | -check | -mv | -rm | -pid | -send | -history | -wait | -f | -l | -r)
+	-a | -A | -d | -k | -save | -stop | -revive | -check | -mv | -rm | -pid | -send | -history | -env | -wait | -f | -l | -r)
 		mapfile -t COMPREPLY < <(compgen -W "$(_sess_names)" -- "$cur")
 		compopt -o filenames 2>/dev/null # quotes a name with a space
-		[[ $prev == -save || $prev == -k ]] || return
+		[[ $prev == -save || $prev == -k || $prev == -env ]] || return
 		;;
 	-c | -n | -e)
 		return

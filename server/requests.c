@@ -34,6 +34,20 @@ get_size(const Sess__Message *m)
 	return z;
 }
 
+/* Who only looks on lends nothing; older clients do not say. */
+static void
+take_login(struct server *s, const Sess__Message *m)
+{
+	struct login l;
+
+	if (m->n_login == 0 || m->read_only ||
+	    login_parse(m->login, m->n_login, &l) < 0)
+		return;
+	login_done(&s->login);
+	s->login = l;
+	login_point(&s->links, &s->login);
+}
+
 static void
 run_attach(struct peer *p, struct packet *k)
 {
@@ -68,6 +82,7 @@ run_attach(struct peer *p, struct packet *k)
 	}
 	k->fds[0] = -1;
 	p->terminal = t;
+	take_login(s, m);
 	s->expects_client = false;
 	screen_flush(s->screen);
 	flow_lead(s, t);
@@ -194,6 +209,19 @@ run_history(struct peer *p, struct packet *k)
 }
 
 static void
+run_env(struct peer *p, struct packet *k)
+{
+	Sess__Message m = proto_message(SESS__KIND__OK);
+	char **words = login_words(&p->server->login);
+
+	(void)k;
+	m.login = words;
+	m.n_login = words == NULL ? 0 : N_LOGIN;
+	control_send(p, &m);
+	login_words_free(words);
+}
+
+static void
 run_move(struct peer *p, struct packet *k)
 {
 	struct err e = { .text = "" };
@@ -278,6 +306,7 @@ static const struct {
 	{ SESS__KIND__WAIT, run_wait },
 	{ SESS__KIND__MOVE, run_move },
 	{ SESS__KIND__HISTORY, run_history },
+	{ SESS__KIND__ENV, run_env },
 };
 
 void

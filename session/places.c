@@ -172,7 +172,8 @@ places_open(struct places *ret_p, struct err *e)
 	if ((r = open_named(path, &state, e)) < 0 ||
 	    (r = open_own(state, path, "run", &p.run[n_run], e)) < 0 ||
 	    (r = open_own(state, path, "saved", &p.saved, e)) < 0 ||
-	    (r = open_own(state, path, "ended", &p.ended, e)) < 0)
+	    (r = open_own(state, path, "ended", &p.ended, e)) < 0 ||
+	    (r = open_own(state, path, "env", &p.env, e)) < 0)
 		return r;
 	*ret_p = p;
 	p = PLACES_NONE;
@@ -188,4 +189,5 @@ places_close(struct places *p)
 		scope_close(&p->run[i]);
 	scope_close(&p->saved);
 	scope_close(&p->ended);
+	scope_close(&p->env);
 }

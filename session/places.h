@@ -7,9 +7,10 @@
  *           revived at boot is older than the login that makes /run/user/UID.
  *   saved/  snapshots, STATE/saved
  *   ended/  what came to an end, STATE/ended
+ *   env/    links to what the latest login offers, STATE/env (login.h)
  *
  * STATE is $XDG_STATE_HOME/sess, by default ~/.local/state/sess. $SESS_DIR
- * moves everything: run/, saved/ and ended/ are in it and nowhere else.
+ * moves everything: run/, saved/, ended/ and env/ are in it and nowhere else.
  */
 #ifndef PLACES_H
 #define PLACES_H
@@ -22,10 +23,14 @@ struct places {
 	int run[N_RUN]; /* first: where new sessions go; -1: there is none */
 	int saved;
 	int ended;
+	int env;
 };
 
-#define PLACES_NONE \
-	((struct places){ .run = { -1, -1 }, .saved = -1, .ended = -1 })
+#define PLACES_NONE                          \
+	((struct places){ .run = { -1, -1 }, \
+	    .saved = -1,                     \
+	    .ended = -1,                     \
+	    .env = -1 })
 
 /* Open all of them, making what is missing. 0, or negative errno and E. */
 int places_open(struct places *ret_p, struct err *e);
