@@ -71,4 +71,10 @@
 /* How long an exit status waits for somebody to see it, in days. */
 #define ENDED_KEEP_DAYS 30
 
+/*
+ * Snapshots of a session that has ended, and was not revived, go after so
+ * many days (1 to 10000; 0: never).
+ */
+#define ENDED_SNAPSHOT_DAYS 90
+
 #endif

@@ -19,6 +19,7 @@
 
 #define SESS_VERSION "0.1"
 #define USAGE_STATUS 2
+#define LIMIT_MAX_S 86400
 
 /* What may follow a command's option. */
 enum follows {
@@ -50,7 +51,8 @@ static const struct command commands[] = {
 	{ "d", NAME, "NAME", "detach its terminals", run_detach },
 	{ "k", MAYBE_NAME, "NAME", "end it (HUP, TERM, KILL)", run_kill },
 	{ "save", MAYBE_NAME, "[NAME]", "save it; it runs on", run_save },
-	{ "revive", NAME, "NAME[@GEN]", "bring it back, detached", run_revive },
+	{ "revive", MAYBE_NAME, "NAME[@GEN]", "bring it back, detached",
+	    run_revive },
 	{ "check", NAME, "NAME|PID", "what a save would meet", run_check },
 	{ "mv", TWO_NAMES, "OLD NEW", "give it another name", run_move },
 	{ "rm", NAME, "NAME[@GEN]", "remove snapshots", run_remove },
@@ -73,6 +75,8 @@ static int set_stop(struct context *c, const char *arg);
 static int set_read_only(struct context *c, const char *arg);
 static int set_low(struct context *c, const char *arg);
 static int set_json(struct context *c, const char *arg);
+static int set_all(struct context *c, const char *arg);
+static int set_limit(struct context *c, const char *arg);
 
 static const struct {
 	const char *option;
@@ -90,6 +94,10 @@ static const struct {
 	{ "r", false, "", "read only: nothing typed reaches it; as -l",
 	    set_read_only },
 	{ "l", false, "", "its size follows the other terminals", set_low },
+	{ "all", false, "", "-save: all that run; -revive: all that ran last",
+	    set_all },
+	{ "limit", true, "SECONDS", "-save -all: for all of them together",
+	    set_limit },
 	{ "j", false, "", "the list, or -env, as JSON", set_json },
 };
 
@@ -163,6 +171,28 @@ set_json(struct context *c, const char *arg)
 {
 	(void)arg;
 	c->json = true;
+	return 0;
+}
+
+static int
+set_all(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->all = true;
+	return 0;
+}
+
+static int
+set_limit(struct context *c, const char *arg)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (arg[0] < '1' || arg[0] > '9' || *end != 0 || n > LIMIT_MAX_S)
+		return err_set(&c->err, -EINVAL,
+		    "'%s' is no number of seconds from 1 to %d", arg,
+		    LIMIT_MAX_S);
+	c->limit_s = (unsigned)n;
 	return 0;
 }
 

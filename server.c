@@ -55,7 +55,8 @@ record_end(struct server *s)
 		.command = s->command,
 		.status = s->status,
 		.created_s = s->created_s,
-		.ended_s = now_s() };
+		.ended_s = now_s(),
+		.generation = saving_latest(s) };
 
 	(void)ended_put(&s->places, &d, NULL);
 }

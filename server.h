@@ -163,6 +163,9 @@ void saving_abort(struct server *s);
 /* Is PID a process of the save? */
 bool saving_owns(const struct server *s, pid_t pid);
 
+/* Its latest generation, 0: none; UINT64_MAX when that cannot be told. */
+uint64_t saving_latest(const struct server *s);
+
 /* Has the session snapshots? */
 bool saving_has_snapshots(const struct server *s);
 

@@ -31,27 +31,65 @@
 
 /* ---- what is known of a name ---- */
 
-bool
-commands_has_snapshots(struct context *c, const char *name)
+/* The latest generation of NAME; 0: there is none. */
+static uint64_t
+latest(struct context *c, const char *name)
 {
 	autofree struct ckpt_generation *v = NULL;
 	size_t n = 0;
 
-	return ckpt_generations(c->places.saved, name, &v, &n, NULL) == 0 &&
-	    n > 0;
+	if (ckpt_generations(c->places.saved, name, &v, &n, NULL) < 0 || n == 0)
+		return 0;
+	return v[n - 1].number;
+}
+
+bool
+commands_has_snapshots(struct context *c, const char *name)
+{
+	return latest(c, name) > 0;
 }
 
 bool
 commands_is_saved(struct context *c, const char *name)
 {
+	uint64_t newest = latest(c, name);
 	struct ended d;
+	bool since;
 
-	if (!commands_has_snapshots(c, name))
+	if (newest == 0)
 		return false;
 	if (ended_get(&c->places, name, &d) < 0)
 		return true;
+	since = newest > d.generation;
 	ended_done(&d);
-	return false;
+	return since;
+}
+
+/* One record that is old: it goes, and so do snapshots that it keeps down. */
+static void
+expire(struct context *c, const struct ended *d)
+{
+	if (commands_is_saved(c, d->name))
+		return;
+	if (ended_snapshots_expired(d))
+		(void)ckpt_remove(c->places.saved, d->name, 0, NULL);
+	if (ended_expired(d) && !commands_has_snapshots(c, d->name))
+		ended_remove(&c->places, d->name);
+}
+
+void
+commands_expire(struct context *c)
+{
+	struct ended *v = NULL;
+	size_t n = 0, i;
+
+	if (ended_list(&c->places, &v, &n, NULL) < 0)
+		return;
+	for (i = 0; i < n; i++) {
+		expire(c, &v[i]);
+		ended_done(&v[i]);
+	}
+	free(v);
 }
 
 int

@@ -21,7 +21,9 @@ struct context {
 	bool quiet, force, stop;
 	bool read_only, low; /* how to attach */
 	bool json;
-	int exit_status; /* for a negative result; 0: the usual 1 */
+	bool all;         /* -save, -revive: every session */
+	unsigned limit_s; /* -save -all: seconds; 0: no limit */
+	int exit_status;  /* for a negative result; 0: the usual 1 */
 };
 
 int run_list(struct context *c, char *arg, char **rest);
@@ -49,6 +51,9 @@ bool commands_has_snapshots(struct context *c, const char *name);
 /* Would NAME come back by itself: saved, and not ended since? */
 bool commands_is_saved(struct context *c, const char *name);
 
+/* Forget what ended long ago, and its snapshots (config.h). */
+void commands_expire(struct context *c);
+
 /* Somebody is told how NAME ended. -ENOENT: nothing is known of an end. */
 int commands_tell_end(struct context *c, const char *name);
 
@@ -64,6 +69,12 @@ int commands_own_name(struct context *c, const char *arg, char **ret_name);
 /* Start a server for L, whose place and terminal are filled in from ours. */
 int commands_start(struct context *c, struct launch *l,
     struct launch_result *ret_result);
+
+/* One line about a snapshot that was made, and about a revival. */
+void snapshots_say_saved(const struct context *c, const Sess__Message *m,
+    const char *name);
+void snapshots_say_revived(const struct context *c, const char *name,
+    uint64_t generation);
 
 /* Connect to NAME, or say what there is instead of a living session. */
 int commands_connect(struct context *c, const char *name, int *ret_sock);

@@ -182,7 +182,10 @@ add_ended(struct context *c, struct rows *rows)
 	int r = ended_list(&c->places, &v, &n, &c->err);
 
 	for (i = 0; i < n; i++) {
-		struct row *row = get_row(rows, v[i].name, &is_new);
+		/* Saved since: it comes back, and is listed as such. */
+		struct row *row = commands_is_saved(c, v[i].name) ?
+		    NULL :
+		    get_row(rows, v[i].name, &is_new);
 
 		if (row != NULL && is_new) {
 			row->status = ended_exit_status(v[i].status);
@@ -228,30 +231,6 @@ add_saved(struct context *c, struct rows *rows)
 		add_snapshots(c, rows, names[i]);
 	session_names_free(names, n);
 	return r;
-}
-
-/* Records nobody has asked for in a long time. */
-static void
-expire(struct context *c)
-{
-	struct ended *v = NULL;
-	size_t n = 0, i;
-
-	if (ended_list(&c->places, &v, &n, NULL) < 0)
-		return;
-	for (i = 0; i < n; i++) {
-		autofree struct ckpt_generation *g = NULL;
-		size_t n_g = 0;
-
-		/* Where snapshots are, it is what keeps them down. */
-		if (ended_expired(&v[i]) &&
-		    ckpt_generations(c->places.saved, v[i].name, &g, &n_g,
-			NULL) == 0 &&
-		    n_g == 0)
-			ended_remove(&c->places, v[i].name);
-		ended_done(&v[i]);
-	}
-	free(v);
 }
 
 /* ---- printing ---- */
@@ -392,7 +371,7 @@ run_list(struct context *c, char *arg, char **rest)
 
 	(void)arg;
 	(void)rest;
-	expire(c);
+	commands_expire(c);
 	login_sweep(&c->places);
 	r = add_living(c, &rows);
 	if (r == 0)

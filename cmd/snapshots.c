@@ -9,14 +9,16 @@
 
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
+#include "cmd/all.h"
 #include "cmd/commands.h"
 #include "server/launch.h"
 #include "session/ended.h"
 #include "session/proto.h"
 #include "session/session.h"
 
-static void
-say_saved(const struct context *c, const Sess__Message *m, const char *name)
+void
+snapshots_say_saved(const struct context *c, const Sess__Message *m,
+    const char *name)
 {
 	if (m->text != NULL)
 		fprintf(stderr, "%s", m->text);
@@ -32,6 +34,25 @@ say_saved(const struct context *c, const Sess__Message *m, const char *name)
 	    c->stop ? ", revive with sess -revive " : "", c->stop ? name : "");
 }
 
+void
+snapshots_say_revived(const struct context *c, const char *name,
+    uint64_t generation)
+{
+	if (!c->quiet)
+		printf("revived from %s@%llu, attach with sess -a %s\n", name,
+		    (unsigned long long)generation, name);
+}
+
+/* One name, or -all, which takes none. 1: all. */
+static int
+names_all(struct context *c, const char *arg)
+{
+	if (c->all && arg != NULL)
+		return err_set(&c->err, -EINVAL,
+		    "-all means every session: leave '%s' out", arg);
+	return c->all;
+}
+
 /*
  * The revived copy of this command finds REVIVED waiting on its socket
  * instead of SAVED: it is told where it is.
@@ -45,6 +66,9 @@ run_save(struct context *c, char *arg, char **rest)
 	int r;
 
 	(void)rest;
+	r = names_all(c, arg);
+	if (r != 0)
+		return r < 0 ? r : all_save(c);
 	r = commands_own_name(c, arg, &name);
 	if (r < 0)
 		return r;
@@ -57,7 +81,7 @@ run_save(struct context *c, char *arg, char **rest)
 		printf("revived from %s\n",
 		    k.msg->text == NULL ? name : k.msg->text);
 	else
-		say_saved(c, k.msg, name);
+		snapshots_say_saved(c, k.msg, name);
 	return 0;
 }
 
@@ -69,6 +93,12 @@ run_revive(struct context *c, char *arg, char **rest)
 	int r;
 
 	(void)rest;
+	r = names_all(c, arg);
+	if (r != 0)
+		return r < 0 ? r : all_revive(c);
+	if (arg == NULL)
+		return err_set(&c->err, -EINVAL,
+		    "which session? A name is needed, or -all");
 	session_split(arg, &l.generation);
 	r = session_check_name(arg, &c->err);
 	if (r < 0)
@@ -86,9 +116,7 @@ run_revive(struct context *c, char *arg, char **rest)
 	r = commands_start(c, &l, &lr);
 	if (r < 0)
 		return r;
-	if (!c->quiet)
-		printf("revived from %s@%llu, attach with sess -a %s\n", arg,
-		    (unsigned long long)lr.generation, arg);
+	snapshots_say_revived(c, arg, lr.generation);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 # bash completion for sess(1)
 # words begin
 _sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -v -h'
-_sess_modifiers='-e -E -f -j -l -q -r -stop'
+_sess_modifiers='-all -e -E -f -j -l -limit -q -r -stop'
 # words end
 
 # The names that `sess` lists.
@@ -33,9 +33,9 @@ _sess()
 	-a | -A | -d | -k | -save | -stop | -revive | -check | -mv | -rm | -pid | -send | -history | -env | -wait | -f | -l | -r)
 		mapfile -t COMPREPLY < <(compgen -W "$(_sess_names)" -- "$cur")
 		compopt -o filenames 2>/dev/null # quotes a name with a space
-		[[ $prev == -save || $prev == -k || $prev == -env ]] || return
+		[[ $prev == -save || $prev == -revive || $prev == -k || $prev == -env ]] || return
 		;;
-	-c | -n | -e)
+	-c | -n | -e | -limit)
 		return
 		;;
 	esac

@@ -228,14 +228,19 @@ saving_owns(const struct server *s, pid_t pid)
 	return s->saving != NULL && save_owns(s->saving->save, pid);
 }
 
-bool
-saving_has_snapshots(const struct server *s)
+uint64_t
+saving_latest(const struct server *s)
 {
-	struct ckpt_generation *v = NULL;
+	autofree struct ckpt_generation *v = NULL;
 	size_t n = 0;
 
 	if (ckpt_generations(s->places.saved, s->name, &v, &n, NULL) < 0)
-		return true; /* not known: keep what says that it ended */
-	free(v);
-	return n > 0;
+		return UINT64_MAX; /* not known: none is newer */
+	return n == 0 ? 0 : v[n - 1].number;
+}
+
+bool
+saving_has_snapshots(const struct server *s)
+{
+	return saving_latest(s) > 0;
 }

@@ -24,6 +24,7 @@
 
 #define FILE_MAX 8192
 #define KEY_LEN 32
+#define DAY_S 86400
 #define SEEN_KEEP_S 3600 /* for others who ask: -wait */
 
 void
@@ -56,7 +57,8 @@ ended_put(const struct places *p, const struct ended *d, struct err *e)
 	m.name = d->name;
 	m.status = d->status;
 	m.command = d->command;
-	m.has_created_s = m.has_ended_s = m.has_seen = true;
+	m.has_created_s = m.has_ended_s = m.has_seen = m.has_generation = true;
+	m.generation = d->generation;
 	m.created_s = d->created_s;
 	m.ended_s = d->ended_s;
 	m.seen = d->seen;
@@ -73,6 +75,8 @@ ended_put(const struct places *p, const struct ended *d, struct err *e)
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && renameat(p->ended, temp, p->ended, key) < 0)
+		r = -errno;
+	if (r == 0 && fsync(p->ended) < 0) /* it must outlive a power loss */
 		r = -errno;
 	if (r < 0) {
 		(void)unlinkat(p->ended, temp, 0);
@@ -103,6 +107,7 @@ get_key(const struct places *p, const char *key, struct ended *ret_d)
 		.status = m->status,
 		.created_s = m->created_s,
 		.ended_s = m->ended_s,
+		.generation = m->has_generation ? m->generation : UINT64_MAX,
 		.seen = m->seen };
 	sess__ended__free_unpacked(m, NULL);
 	return 0;
@@ -152,16 +157,28 @@ ended_remove(const struct places *p, const char *name)
 	char key[KEY_LEN + 1];
 
 	make_key(name, key);
-	(void)unlinkat(p->ended, key, 0);
+	if (unlinkat(p->ended, key, 0) == 0)
+		(void)fsync(p->ended);
+}
+
+static bool
+is_older(const struct ended *d, uint64_t keep_s)
+{
+	return d->ended_s + keep_s < (uint64_t)time(NULL);
 }
 
 bool
 ended_expired(const struct ended *d)
 {
-	uint64_t keep_s = d->seen ? SEEN_KEEP_S :
-				    (uint64_t)ENDED_KEEP_DAYS * 86400;
+	return is_older(d,
+	    d->seen ? SEEN_KEEP_S : (uint64_t)ENDED_KEEP_DAYS * DAY_S);
+}
 
-	return d->ended_s + keep_s < (uint64_t)time(NULL);
+bool
+ended_snapshots_expired(const struct ended *d)
+{
+	return ENDED_SNAPSHOT_DAYS > 0 &&
+	    is_older(d, (uint64_t)ENDED_SNAPSHOT_DAYS * DAY_S);
 }
 
 /* Append the record in file KEY. */

@@ -2,8 +2,9 @@
  * ended.h - what is known of sessions that have come to an end: one small
  * file each in ended/, written when the program ends and before anybody is
  * told. It holds the exit status until a person has seen it, and it says
- * that the snapshots of that name, if any, do not come back by themselves.
- * A new session of the name removes it, as does time (ENDED_KEEP_DAYS).
+ * that the snapshots there were of that name do not come back by themselves.
+ * A new session of the name removes it, as does time (ENDED_KEEP_DAYS; with
+ * the snapshots, ENDED_SNAPSHOT_DAYS).
  */
 #ifndef ENDED_H
 #define ENDED_H
@@ -21,7 +22,8 @@ struct ended {
 	int status;         /* wait(2) status */
 	uint64_t created_s; /* CLOCK_REALTIME */
 	uint64_t ended_s;
-	bool seen; /* somebody has been told the status */
+	uint64_t generation; /* the latest there was; a later one comes back */
+	bool seen;           /* somebody has been told the status */
 };
 
 void ended_done(struct ended *d);
@@ -42,6 +44,9 @@ void ended_remove(const struct places *p, const char *name);
 
 /* Has D been kept long enough (ENDED_KEEP_DAYS; an hour when seen)? */
 bool ended_expired(const struct ended *d);
+
+/* The snapshots that D keeps down are as old (ENDED_SNAPSHOT_DAYS). */
+bool ended_snapshots_expired(const struct ended *d);
 
 /* All of them; malloc'd, each to be ended_done(). */
 int ended_list(const struct places *p, struct ended **ret_v, size_t *ret_n,

@@ -96,6 +96,10 @@ def command(pid):
     return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace")
 
 
+def comm(pid):
+    return _read(pid, "comm").decode(errors="replace").rstrip("\n")
+
+
 def _pid_ns(pid):
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")
