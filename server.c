@@ -94,6 +94,7 @@ server_give_up_name(struct server *s)
 	if (s->lock < 0)
 		return;
 	control_unlisten(s);
+	login_close(&s->places, &s->links);
 	session_forget(&s->places, s->name);
 	scope_close(&s->lock);
 }
@@ -472,7 +473,6 @@ end_all(struct server *s)
 {
 	server_give_up_name(s);
 	control_close(s);
-	login_close(&s->places, &s->links);
 	login_done(&s->login);
 	ending_free(s);
 	scope_close(&s->master);
