@@ -3,7 +3,6 @@
  */
 #include "screen/modes.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 
 const struct mode modes_table[MODES_N] = {
 	{ 1, INPUT },            /* DECCKM: application cursor keys */
+	{ 3, BRIEF },            /* DECCOLM: 132 columns */
 	{ 5, 0 },                /* DECSCNM: reverse video */
 	{ 6, 0 },                /* DECOM: origin */
 	{ 7, ON },               /* DECAWM: wrap */
@@ -19,10 +19,12 @@ const struct mode modes_table[MODES_N] = {
 	{ 9, INPUT | MOUSE },    /* X10 mouse */
 	{ 12, 0 },               /* cursor blinks */
 	{ 25, ON },              /* DECTCEM: cursor shows */
+	{ 40, 0 },               /* DECCOLM is heard */
 	{ 45, 0 },               /* reverse wrap */
 	{ 66, INPUT },           /* DECNKM: application keypad */
 	{ 67, INPUT },           /* DECBKM: backarrow sends BS */
 	{ 69, 0 },               /* DECLRMM: left and right margins */
+	{ 80, 0 },               /* DECSDM: sixels do not scroll */
 	{ 1000, INPUT | MOUSE }, /* clicks */
 	{ 1001, INPUT | MOUSE }, /* highlight */
 	{ 1002, INPUT | MOUSE }, /* clicks and drags */
@@ -33,15 +35,36 @@ const struct mode modes_table[MODES_N] = {
 	{ 1007, INPUT },      /* wheel sends arrows on the alternate screen */
 	{ 1015, INPUT },      /* mouse in urxvt form */
 	{ 1016, INPUT },      /* mouse in pixels */
+	{ 1042, 0 },          /* the bell is urgent */
+	{ 1043, 0 },          /* ... and raises the window */
+	{ 1045, 0 },          /* reverse wrap, further */
 	{ 2004, INPUT },      /* bracketed paste */
 	{ 2026, BRIEF },      /* synchronized output */
+	{ 2027, 0 },          /* cells hold grapheme clusters */
 	{ 2031, INPUT },      /* reports of the colour scheme */
 	{ 2048, INPUT },      /* reports of the size */
+	{ 5522, INPUT },      /* pastes as kitty's clipboard events */
+	{ 7727, INPUT },      /* mintty: escape key sends a sequence */
+	{ 7786, INPUT },      /* mintty: wheel reports */
+	{ 8452, 0 },          /* cursor stays right of a sixel */
+	{ 9001, INPUT },      /* keys as Win32 sends them */
 	{ 4, ANSI },          /* IRM: insert */
 	{ 20, ANSI | INPUT }, /* LNM: newline */
 };
 
 #define N_PARAMS 16
+
+static int
+find(unsigned number, unsigned ansi)
+{
+	size_t i;
+
+	for (i = 0; i < MODES_N; i++)
+		if (modes_table[i].number == number &&
+		    (modes_table[i].flags & ANSI) == ansi)
+			return (int)i;
+	return -1;
+}
 
 static void
 set_defaults(struct modes *m)
@@ -52,24 +75,38 @@ set_defaults(struct modes *m)
 		m->on[i] = (modes_table[i].flags & ON) != 0;
 	m->keypad = false;
 	m->cursor_style = 0;
-	m->top = m->bottom = 0;
+	m->top = m->bottom = m->left = m->right = 0;
 	memcpy(m->sets, "BBBB", 4);
 	m->shift = 0;
 }
 
 static void
-drop_colors(struct modes *m, const char *key, size_t len)
+save_cursor(struct modes *m)
 {
-	size_t i, kept = 0;
+	struct saved *v = &m->saved[m->alternate != 0];
 
-	for (i = 0; i < m->n_colors; i++) {
-		if (m->colors[i].key >= len &&
-		    memcmp(m->colors[i].text, key, len) == 0)
-			free(m->colors[i].text);
-		else
-			m->colors[kept++] = m->colors[i];
-	}
-	m->n_colors = kept;
+	memcpy(v->sets, m->sets, sizeof v->sets);
+	v->shift = m->shift;
+	v->origin = m->on[find(6, 0)];
+}
+
+static void
+restore_cursor(struct modes *m)
+{
+	const struct saved *v = &m->saved[m->alternate != 0];
+
+	memcpy(m->sets, v->sets, sizeof m->sets);
+	m->shift = v->shift;
+	m->on[find(6, 0)] = v->origin;
+}
+
+static void
+reset_keys(int *resources)
+{
+	size_t i;
+
+	for (i = 0; i < N_RESOURCES; i++)
+		resources[i] = -1;
 }
 
 /* RIS, and the beginning. */
@@ -77,11 +114,14 @@ static void
 reset(struct modes *m)
 {
 	set_defaults(m);
+	memcpy(m->stored, m->on, sizeof m->stored);
+	for (m->alternate = 1; m->alternate >= 0; m->alternate--)
+		save_cursor(m);
 	m->alternate = 0;
-	m->other_keys = 0;
+	reset_keys(m->modify);
+	reset_keys(m->format);
 	m->n_kitty[0] = m->n_kitty[1] = 0;
-	drop_colors(m, "", 0);
-	m->palette = false;
+	modes_osc_reset(m);
 	m->generation++;
 }
 
@@ -100,22 +140,8 @@ modes_free(struct modes *m)
 {
 	if (m == NULL)
 		return;
-	drop_colors(m, "", 0);
-	free(m->title);
-	free(m->icon);
+	modes_osc_done(m);
 	free(m);
-}
-
-static int
-find(unsigned number, unsigned ansi)
-{
-	size_t i;
-
-	for (i = 0; i < MODES_N; i++)
-		if (modes_table[i].number == number &&
-		    (modes_table[i].flags & ANSI) == ansi)
-			return (int)i;
-	return -1;
 }
 
 static bool
@@ -173,7 +199,11 @@ or_default(int v, int value)
 static void
 set_alternate(struct modes *m, int number, bool on)
 {
+	if (on && number == 1049)
+		save_cursor(m);
 	m->alternate = on ? number : 0;
+	if (!on && number == 1049)
+		restore_cursor(m);
 }
 
 static void
@@ -191,6 +221,8 @@ set_mode(struct modes *m, unsigned number, unsigned ansi, bool on)
 			if (modes_table[j].flags & MOUSE)
 				m->on[j] = false;
 	m->on[i] = on;
+	if (number == 69 && ansi == 0)
+		m->left = m->right = 0;
 }
 
 static void
@@ -216,6 +248,27 @@ csi_low(struct modes *m, const struct params *p)
 	csi_set(m, p, false);
 }
 
+/* XTSAVE and XTRESTORE. */
+static void
+csi_store(struct modes *m, const struct params *p)
+{
+	int i, n;
+
+	for (n = 0; n < p->n; n++)
+		if (p->v[n] >= 0 && (i = find((unsigned)p->v[n], 0)) >= 0)
+			m->stored[i] = m->on[i];
+}
+
+static void
+csi_recall(struct modes *m, const struct params *p)
+{
+	int i, n;
+
+	for (n = 0; n < p->n; n++)
+		if (p->v[n] >= 0 && (i = find((unsigned)p->v[n], 0)) >= 0)
+			set_mode(m, (unsigned)p->v[n], 0, m->stored[i]);
+}
+
 static void
 csi_style(struct modes *m, const struct params *p)
 {
@@ -229,6 +282,38 @@ csi_margins(struct modes *m, const struct params *p)
 	m->bottom = p->n > 1 ? or_default(p->v[1], 0) : 0;
 }
 
+/* DECSLRM where these margins are in force, else as ESC 7. */
+static void
+csi_sides(struct modes *m, const struct params *p)
+{
+	if (!is_on(m, 69, 0)) {
+		save_cursor(m);
+		return;
+	}
+	m->left = or_default(p->v[0], 0);
+	m->right = p->n > 1 ? or_default(p->v[1], 0) : 0;
+}
+
+static void
+csi_restore_cursor(struct modes *m, const struct params *p)
+{
+	(void)p;
+	restore_cursor(m);
+}
+
+static void
+csi_window(struct modes *m, const struct params *p)
+{
+	int which = p->n > 1 ? or_default(p->v[1], 0) : 0;
+
+	if (which > 2)
+		return;
+	if (p->v[0] == 22)
+		modes_push_titles(m, which);
+	else if (p->v[0] == 23)
+		modes_pop_titles(m, which);
+}
+
 /* DECSTR, as xterm does it. */
 static void
 csi_soft_reset(struct modes *m, const struct params *p)
@@ -238,18 +323,40 @@ csi_soft_reset(struct modes *m, const struct params *p)
 	m->on[find(4, ANSI)] = false;
 	m->on[find(7, 0)] = m->on[find(25, 0)] = true;
 	m->keypad = false;
-	m->top = m->bottom = 0;
+	m->top = m->bottom = m->left = m->right = 0;
+	m->on[find(69, 0)] = false;
 	memcpy(m->sets, "BBBB", 4);
 	m->shift = 0;
+	save_cursor(m);
 }
 
 static void
-csi_other_keys(struct modes *m, const struct params *p)
+set_resource(int *resources, const struct params *p, int value)
 {
-	if (p->v[0] == 4)
-		m->other_keys = p->n > 1 ? or_default(p->v[1], 0) : 0;
-	else if (p->v[0] < 0)
-		m->other_keys = 0;
+	if (p->v[0] < 0)
+		reset_keys(resources);
+	else if (p->v[0] < N_RESOURCES)
+		resources[p->v[0]] = value;
+}
+
+static void
+csi_modify(struct modes *m, const struct params *p)
+{
+	set_resource(m->modify, p, p->n > 1 ? p->v[1] : -1);
+}
+
+/* Switched off, which is more than as it was. */
+static void
+csi_modify_not(struct modes *m, const struct params *p)
+{
+	if (p->v[0] >= 0)
+		set_resource(m->modify, p, 0);
+}
+
+static void
+csi_format(struct modes *m, const struct params *p)
+{
+	set_resource(m->format, p, p->n > 1 ? p->v[1] : -1);
 }
 
 /* The kitty keyboard stack of the screen that is shown. */
@@ -295,11 +402,17 @@ static const struct {
 	{ '?', 0, 'l', csi_low },
 	{ 0, 0, 'h', csi_high },
 	{ 0, 0, 'l', csi_low },
+	{ '?', 0, 's', csi_store },
+	{ '?', 0, 'r', csi_recall },
 	{ 0, 0, 'r', csi_margins },
+	{ 0, 0, 's', csi_sides },
+	{ 0, 0, 'u', csi_restore_cursor },
+	{ 0, 0, 't', csi_window },
 	{ 0, ' ', 'q', csi_style },
 	{ 0, '!', 'p', csi_soft_reset },
-	{ '>', 0, 'm', csi_other_keys },
-	{ '>', 0, 'n', csi_other_keys },
+	{ '>', 0, 'm', csi_modify },
+	{ '>', 0, 'n', csi_modify_not },
+	{ '>', 0, 'f', csi_format },
 	{ '>', 0, 'u', csi_kitty_push },
 	{ '<', 0, 'u', csi_kitty_pop },
 	{ '=', 0, 'u', csi_kitty_set },
@@ -340,81 +453,16 @@ modes_escape(struct modes *m, char final)
 	}
 	if (m->n_seq > 0)
 		return;
-	if (final == '=' || final == '>')
+	if (final == '7')
+		save_cursor(m);
+	else if (final == '8')
+		restore_cursor(m);
+	else if (final == '=' || final == '>')
 		m->keypad = final == '=';
 	else if (final == 'n' || final == 'o')
 		m->shift = final == 'n' ? 2 : 3;
 	else if (final == 'c')
 		reset(m);
-	else
-		return;
-	m->generation++;
-}
-
-/* ---- OSC ---- */
-
-static void
-keep_string(char **p, const char *text)
-{
-	free(*p);
-	*p = strdup(text);
-}
-
-/* OSC 4;N;... and 10 to 19: remember the last one of each. */
-static void
-keep_color(struct modes *m, const char *text)
-{
-	const char *end = strchr(text, ';');
-
-	if (end != NULL && strncmp(text, "4;", 2) == 0)
-		end = strchr(end + 1, ';');
-	if (end == NULL || strchr(text, '?') != NULL)
-		return; /* malformed, or a question */
-	drop_colors(m, text, (size_t)(end + 1 - text));
-	if (strncmp(text, "4;", 2) == 0)
-		m->palette = true;
-	if (m->n_colors == N_COLORS)
-		return;
-	m->colors[m->n_colors].key = (size_t)(end + 1 - text);
-	m->colors[m->n_colors].text = strdup(text);
-	if (m->colors[m->n_colors].text != NULL)
-		m->n_colors++;
-}
-
-static void
-reset_color(struct modes *m, const char *text)
-{
-	char key[64];
-	int n = atoi(text) - 100;
-	const char *rest = strchr(text, ';');
-
-	if (n == 4 && rest != NULL)
-		(void)snprintf(key, sizeof key, "4;%.32s;", rest + 1);
-	else
-		(void)snprintf(key, sizeof key, "%d;", n);
-	drop_colors(m, key, strlen(key));
-}
-
-void
-modes_osc(struct modes *m)
-{
-	int n;
-
-	m->where = GROUND;
-	if (m->n_string >= STRING_MAX)
-		return;
-	m->string[m->n_string] = 0;
-	n = atoi(m->string);
-	if (strchr("012", m->string[0]) != NULL && m->n_string > 1 &&
-	    m->string[1] == ';') {
-		if (n != 1)
-			keep_string(&m->title, m->string + 2);
-		if (n != 2)
-			keep_string(&m->icon, m->string + 2);
-	} else if (n == 4 || (n >= 10 && n <= 19))
-		keep_color(m, m->string);
-	else if (n == 104 || (n >= 110 && n <= 119))
-		reset_color(m, m->string);
 	else
 		return;
 	m->generation++;
@@ -447,8 +495,18 @@ modes_margins(const struct modes *m, int *ret_top, int *ret_bottom)
 void
 modes_unset_margins(struct modes *m)
 {
-	m->top = m->bottom = 0;
+	m->top = m->bottom = m->left = m->right = 0;
 	m->generation++;
+}
+
+bool
+modes_side_margins(const struct modes *m, int *ret_left, int *ret_right)
+{
+	if (!is_on(m, 69, 0) || (m->left == 0 && m->right == 0))
+		return false;
+	*ret_left = m->left <= 0 ? 0 : m->left - 1;
+	*ret_right = m->right - 1; /* -1: the last column */
+	return true;
 }
 
 bool
@@ -486,5 +544,5 @@ modes_long_keys(const struct modes *m)
 {
 	int s = m->alternate != 0;
 
-	return m->other_keys > 0 || m->n_kitty[s] > 0;
+	return m->modify[4] > 0 || m->format[4] > 0 || m->n_kitty[s] > 0;
 }

@@ -38,6 +38,9 @@ int modes_alternate(const struct modes *m);
 /* First and last row of the scrolling region, from 0; false: all rows. */
 bool modes_margins(const struct modes *m, int *ret_top, int *ret_bottom);
 
+/* Likewise columns; -1: to the last. False: all columns. */
+bool modes_side_margins(const struct modes *m, int *ret_left, int *ret_right);
+
 /* As a change of size does. */
 void modes_unset_margins(struct modes *m);
 
@@ -59,10 +62,13 @@ int modes_undo(const struct modes *m, struct buf *out);
 
 /*
  * Append what brings a terminal in its default state into this one. Not in
- * it, because they come at their own time: alternate screen, margins, the
- * cursor's visibility, and character sets (modes_redo_sets()). VIEW: only
- * what concerns input and titles, for a terminal painted from the model.
+ * it, because they come at their own time: what belongs to a hidden main
+ * screen (modes_redo_behind(), before the other one is shown), alternate
+ * screen, margins of rows, the cursor's visibility, and character sets and
+ * the hyperlink that is open (modes_redo_sets()). VIEW: only what concerns
+ * input and titles, for a terminal painted from the model.
  */
+int modes_redo_behind(const struct modes *m, struct buf *out);
 int modes_redo(const struct modes *m, bool view, struct buf *out);
 int modes_redo_sets(const struct modes *m, struct buf *out);
 

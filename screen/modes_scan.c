@@ -49,6 +49,17 @@ scan_csi(struct modes *m, uint8_t c)
 		m->where = GROUND;
 }
 
+/*
+ * The Linux console's palette has no end of its own: ESC ] R, and ESC ] P
+ * with seven digits.
+ */
+static bool
+ends_palette(const struct modes *m)
+{
+	return (m->string[0] == 'R' && m->n_string == 1) ||
+	    (m->string[0] == 'P' && m->n_string == 8);
+}
+
 static void
 scan_osc(struct modes *m, uint8_t c)
 {
@@ -57,6 +68,8 @@ scan_osc(struct modes *m, uint8_t c)
 	else if (c >= 0x20) {
 		if (m->n_string < STRING_MAX)
 			m->string[m->n_string++] = (char)c;
+		if (ends_palette(m))
+			modes_osc(m);
 	}
 }
 

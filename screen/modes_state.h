@@ -1,6 +1,7 @@
 /*
- * modes_state.h - what the three files of modes.h share: modes_scan.c reads
- * sequences, modes.c knows what they mean, modes_text.c says them again.
+ * modes_state.h - what the files of modes.h share: modes_scan.c reads
+ * sequences, modes.c and modes_osc.c know what they mean, modes_text.c says
+ * them again.
  */
 #ifndef MODES_STATE_H
 #define MODES_STATE_H
@@ -14,7 +15,9 @@
 #define SEQ_MAX 64     /* bytes of a control sequence that are looked at */
 #define STRING_MAX 512 /* bytes of a title or colour that are kept */
 #define N_KITTY 8
-#define N_COLORS 32 /* colours set by OSC that are remembered */
+#define N_COLORS 288  /* colours set by OSC that are remembered */
+#define N_TITLES 10   /* as deep as xterm's stack of titles */
+#define N_RESOURCES 8 /* of the keyboard: xterm's CSI > Pp ; Pv m */
 
 enum where {
 	GROUND,
@@ -42,9 +45,31 @@ struct mode {
 	unsigned number, flags;
 };
 
-#define MODES_N 28
+#define MODES_N 40
 
 extern const struct mode modes_table[MODES_N];
+
+/* What ESC 7 keeps of what the scanner knows. */
+struct saved {
+	char sets[4];
+	int shift;
+	bool origin;
+};
+
+/* An entry of the title stack. */
+struct titles {
+	int which; /* 0: both, 1: the icon's, 2: the window's */
+	char *title, *icon;
+};
+
+/* Strings of an OSC that stand until another one comes. */
+enum kept {
+	KEPT_CWD,      /* 7: working directory */
+	KEPT_LINK,     /* 8: hyperlink of what is written now */
+	KEPT_PROGRESS, /* 9;4: progress bar */
+	KEPT_POINTER,  /* 22: shape of the pointer */
+	KEPT_N
+};
 
 struct color {
 	char *text; /* "10;rgb:..." without OSC and end; owned */
@@ -62,24 +87,41 @@ struct modes {
 	uint32_t generation;
 
 	bool on[MODES_N];
+	bool stored[MODES_N]; /* XTSAVE */
 	int alternate;
 	bool keypad;
 	int cursor_style;
 	int top, bottom; /* of the scrolling region, from 1; 0: unset */
-	char sets[4];    /* finals of the designated character sets */
-	int shift;       /* which of them is in use */
-	int other_keys;  /* xterm's modifyOtherKeys */
+	int left, right;
+	struct saved saved[2];   /* main and alternate screen */
+	char sets[4];            /* finals of the designated character sets */
+	int shift;               /* which of them is in use */
+	int modify[N_RESOURCES]; /* modifyOtherKeys is 4; -1: as it was */
+	int format[N_RESOURCES]; /* formatOtherKeys */
 	unsigned kitty[2][N_KITTY]; /* main and alternate screen */
 	int n_kitty[2];
 	char *title, *icon; /* owned; NULL: never set */
-	struct color colors[N_COLORS];
+	struct titles stack[N_TITLES];
+	int n_stack;
+	char *kept[KEPT_N]; /* without number; owned, NULL: none */
+	struct color *colors;
 	size_t n_colors;
-	bool palette; /* a colour of the palette was set */
+	bool palette;       /* a colour of the palette was set */
+	bool special;       /* OSC 5: of bold, underline... */
+	bool linux_palette; /* by the Linux console's ESC ] P */
 };
 
 /* modes.c: what a sequence that has been read to its end means. */
 void modes_csi(struct modes *m, char final);
 void modes_escape(struct modes *m, char final);
 void modes_osc(struct modes *m);
+
+/* CSI 22 and 23 ; WHICH t. */
+void modes_push_titles(struct modes *m, int which);
+void modes_pop_titles(struct modes *m, int which);
+
+/* What RIS forgets, and what modes_free() does. */
+void modes_osc_reset(struct modes *m);
+void modes_osc_done(struct modes *m);
 
 #endif

@@ -34,14 +34,58 @@ static int
 undo_colors(const struct modes *m, struct buf *out)
 {
 	size_t i;
-	int r = 0;
+	int n, r = 0;
 
 	if (m->palette)
 		r = buf_printf(out, "\033]104\033\\");
-	for (i = 0; i < m->n_colors && r == 0; i++)
-		if (strncmp(m->colors[i].text, "4;", 2) != 0)
-			r = buf_printf(out, "\033]%d\033\\",
-			    100 + atoi(m->colors[i].text));
+	if (r == 0 && m->special)
+		r = buf_printf(out, "\033]105\033\\");
+	if (r == 0 && m->linux_palette)
+		r = buf_printf(out, "\033]R");
+	for (i = 0; i < m->n_colors && r == 0; i++) {
+		n = atoi(m->colors[i].text);
+		if (n >= 10)
+			r = buf_printf(out, "\033]%d\033\\", 100 + n);
+	}
+	return r;
+}
+
+/* How the strings are introduced, and what takes them back. */
+static const struct {
+	const char *prefix, *undo; /* NULL: nothing does */
+} kept_text[KEPT_N] = {
+	[KEPT_CWD] = { "7;", NULL },
+	[KEPT_LINK] = { "8;", "8;;" },
+	[KEPT_PROGRESS] = { "9;4;", "9;4;0" },
+	[KEPT_POINTER] = { "22;", "22;" },
+};
+
+static int
+undo_osc(const struct modes *m, struct buf *out)
+{
+	int i, r = undo_colors(m, out);
+
+	for (i = 0; i < KEPT_N && r == 0; i++)
+		if (m->kept[i] != NULL && kept_text[i].undo != NULL)
+			r = buf_printf(out, "\033]%s\033\\", kept_text[i].undo);
+	for (i = m->n_stack - 1; i >= 0 && r == 0; i--)
+		r = buf_printf(out, "\033[23;%dt", m->stack[i].which);
+	return r;
+}
+
+/* The keyboard's resources that are not as they were; UNDO: as they were. */
+static int
+put_resources(const int *values, char final, bool undo, struct buf *out)
+{
+	int i, r = 0;
+
+	for (i = 0; i < N_RESOURCES && r == 0; i++) {
+		if (values[i] < 0)
+			continue;
+		r = undo ?
+		    buf_printf(out, "\033[>%d%c", i, final) :
+		    buf_printf(out, "\033[>%d;%d%c", i, values[i], final);
+	}
 	return r;
 }
 
@@ -53,10 +97,19 @@ undo_kitty(const struct modes *m, int s, struct buf *out)
 	return buf_printf(out, "\033[<%du", m->n_kitty[s]);
 }
 
+static bool
+other_sets(const char *sets, int shift)
+{
+	return shift != 0 || memcmp(sets, "BBBB", 4) != 0;
+}
+
 int
 modes_undo(const struct modes *m, struct buf *out)
 {
-	bool sets = m->shift != 0 || memcmp(m->sets, "BBBB", 4) != 0;
+	/* 1049 comes back with the cursor that it saved. */
+	const struct saved *back = m->alternate == 1049 ? &m->saved[0] : NULL;
+	bool sets = other_sets(m->sets, m->shift) ||
+	    (back != NULL && other_sets(back->sets, back->shift));
 	int r;
 
 	if (m->alternate != 0) {
@@ -65,10 +118,12 @@ modes_undo(const struct modes *m, struct buf *out)
 			return r;
 	}
 	if ((r = undo_kitty(m, 0, out)) < 0 || (r = undo_modes(m, out)) < 0 ||
-	    (r = undo_colors(m, out)) < 0)
+	    (r = undo_osc(m, out)) < 0 ||
+	    (r = put_resources(m->modify, 'm', true, out)) < 0 ||
+	    (r = put_resources(m->format, 'f', true, out)) < 0)
 		return r;
-	if (m->other_keys != 0)
-		r = buf_printf(out, "\033[>4m");
+	if (back != NULL && back->origin && !modes_origin(m))
+		r = buf_printf(out, "\033[?6l");
 	if (r == 0 && m->keypad)
 		r = buf_printf(out, "\033>");
 	if (r == 0 && m->cursor_style != 0)
@@ -81,22 +136,60 @@ modes_undo(const struct modes *m, struct buf *out)
 }
 
 static int
-redo_titles(const struct modes *m, struct buf *out)
+put_titles(const char *icon, const char *title, struct buf *out)
 {
 	int r = 0;
 
-	if (m->icon != NULL)
-		r = buf_printf(out, "\033]1;%s\033\\", m->icon);
-	if (r == 0 && m->title != NULL)
-		r = buf_printf(out, "\033]2;%s\033\\", m->title);
+	if (icon != NULL)
+		r = buf_printf(out, "\033]1;%s\033\\", icon);
+	if (r == 0 && title != NULL)
+		r = buf_printf(out, "\033]2;%s\033\\", title);
 	return r;
+}
+
+static int
+redo_osc(const struct modes *m, struct buf *out)
+{
+	const struct titles *t;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < m->n_colors && r == 0; i++)
+		r = buf_printf(out, "\033]%s\033\\", m->colors[i].text);
+	for (i = 0; i < (size_t)m->n_stack && r == 0; i++) {
+		t = &m->stack[i];
+		r = put_titles(t->icon, t->title, out);
+		if (r == 0)
+			r = buf_printf(out, "\033[22;%dt", t->which);
+	}
+	for (i = 0; i < KEPT_N && r == 0; i++)
+		if (m->kept[i] != NULL && i != KEPT_LINK)
+			r = buf_printf(out, "\033]%s%s\033\\",
+			    kept_text[i].prefix, m->kept[i]);
+	return r < 0 ? r : put_titles(m->icon, m->title, out);
+}
+
+static int
+redo_kitty(const struct modes *m, int s, struct buf *out)
+{
+	int i, r = 0;
+
+	for (i = 0; i < m->n_kitty[s] && r == 0; i++)
+		r = buf_printf(out, "\033[>%uu", m->kitty[s][i]);
+	return r;
+}
+
+int
+modes_redo_behind(const struct modes *m, struct buf *out)
+{
+	return m->alternate == 0 ? 0 : redo_kitty(m, 0, out);
 }
 
 int
 modes_redo(const struct modes *m, bool view, struct buf *out)
 {
-	int s = m->alternate != 0, i, r = 0;
 	size_t j;
+	int r = 0;
 
 	for (j = 0; j < MODES_N && r == 0; j++) {
 		const struct mode *mode = &modes_table[j];
@@ -107,19 +200,21 @@ modes_redo(const struct modes *m, bool view, struct buf *out)
 			continue;
 		r = put_mode(out, mode, m->on[j]);
 	}
-	for (i = 0; i < m->n_kitty[s] && r == 0; i++)
-		r = buf_printf(out, "\033[>%uu", m->kitty[s][i]);
-	if (r == 0 && m->other_keys != 0)
-		r = buf_printf(out, "\033[>4;%dm", m->other_keys);
+	if (r == 0 && !view && (m->left != 0 || m->right != 0))
+		r = m->right == 0 ?
+		    buf_printf(out, "\033[%ds", m->left) :
+		    buf_printf(out, "\033[%d;%ds", m->left, m->right);
+	if (r == 0)
+		r = redo_kitty(m, m->alternate != 0, out);
+	if (r == 0)
+		r = put_resources(m->modify, 'm', false, out);
+	if (r == 0)
+		r = put_resources(m->format, 'f', false, out);
 	if (r == 0 && m->keypad)
 		r = buf_printf(out, "\033=");
 	if (r == 0 && m->cursor_style != 0)
 		r = buf_printf(out, "\033[%d q", m->cursor_style);
-	for (j = 0; j < m->n_colors && r == 0; j++)
-		r = buf_printf(out, "\033]%s\033\\", m->colors[j].text);
-	if (r == 0)
-		r = redo_titles(m, out);
-	return r;
+	return r < 0 ? r : redo_osc(m, out);
 }
 
 int
@@ -136,6 +231,8 @@ modes_redo_sets(const struct modes *m, struct buf *out)
 		r = buf_printf(out, "\016");
 	else if (r == 0 && m->shift > 1)
 		r = buf_printf(out, "\033%c", m->shift == 2 ? 'n' : 'o');
+	if (r == 0 && m->kept[KEPT_LINK] != NULL)
+		r = buf_printf(out, "\033]8;%s\033\\", m->kept[KEPT_LINK]);
 	return r;
 }
 

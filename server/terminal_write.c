@@ -234,8 +234,9 @@ terminal_paint(struct terminal *t)
 		r = put_welcome(t, &out);
 	if (r == 0 && (!t->view || t->generation != modes_generation(m))) {
 		r = buf_put(&out, t->undo.data, t->undo.len);
-		if (r == 0 && t->view)
-			r = modes_redo(m, true, &out);
+		if (r == 0)
+			r = t->view ? modes_redo(m, true, &out) :
+				      modes_redo_behind(m, &out);
 	}
 	if (r == 0)
 		r = t->view ?
