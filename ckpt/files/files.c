@@ -50,6 +50,7 @@ file_free(struct file *f)
 	free(f->link);
 	free(f->info);
 	free(f->rec.locks);
+	free(f->extra);
 	inotify_free(f);
 	if (f->loaded != NULL) {
 		scope_close(&f->fd);

@@ -32,6 +32,7 @@ struct file {
 	char *info;        /* /proc/PID/fdinfo/N; owned */
 	struct stat st;
 	Img__File rec;
+	void *extra;              /* what rec leads to; owned */
 	struct file *next;        /* in its bucket: the first of other looks */
 	struct file *less, *more; /* of the same looks, in kcmp(2)'s order */
 	/* Revival. */
@@ -70,9 +71,15 @@ struct file_kind {
 	int (*open)(struct ckpt *c, struct file *f, int *ret_fd);
 
 	/*
-	 * Revival: F can only be opened by a task that exists, by its path.
+	 * Revival: F can only be opened by a task, once all exist.
 	 */
 	bool (*late)(const struct file *f);
+
+	/*
+	 * How, when not by its path: in T. The number it got there, or
+	 * negative errno with the sentence.
+	 */
+	int64_t (*open_in)(struct ckpt *c, struct task *t, struct file *f);
 
 	/*
 	 * What to use instead when that fails with NUM: an inherited
@@ -92,6 +99,11 @@ extern const struct file_kind kind_fifo;
 extern const struct file_kind kind_slave; /* ttys.c */
 extern const struct file_kind kind_master;
 extern const struct file_kind kind_unix; /* sockets.c */
+extern const struct file_kind kind_eventfd;
+extern const struct file_kind kind_timerfd;
+extern const struct file_kind kind_signalfd;
+extern const struct file_kind kind_pidfd;
+extern const struct file_kind kind_epoll;
 
 struct files {
 	struct file **v; /* id = index + 1; owned */

@@ -44,6 +44,8 @@ open_late(struct ckpt *c, struct task *t, struct file *f)
 	raddr path = tracee_put(&t->area, f->m->path, strlen(f->m->path) + 1);
 	int64_t fd;
 
+	if (f->kind->open_in != NULL)
+		return f->kind->open_in(c, t, f);
 	if (path == 0)
 		return err_set(c->err, -ENAMETOOLONG, "%s: too long",
 		    f->m->path);

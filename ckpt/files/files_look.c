@@ -17,7 +17,7 @@
 #include "ckpt/files/files_table.h"
 #include "ckpt/files/inotify.h"
 
-#define INFO_MAX (1u << 20) /* bytes of a fdinfo file: one line a watch */
+#define INFO_MAX (16u << 20) /* bytes of a fdinfo file: one line a watch */
 
 /* The first that matches is it. */
 const struct file_kind *const file_kinds[] = {
@@ -33,6 +33,11 @@ const struct file_kind *const file_kinds[] = {
 	&kind_regular,
 	&kind_unix,
 	&kind_inotify,
+	&kind_eventfd,
+	&kind_timerfd,
+	&kind_signalfd,
+	&kind_pidfd,
+	&kind_epoll,
 	NULL,
 };
 
@@ -40,20 +45,14 @@ const struct file_kind *const file_kinds[] = {
 static const struct {
 	const char *link, *what;
 } others[] = {
-	{ "anon_inode:[eventpoll]", "an epoll instance" },
-	{ "anon_inode:[eventfd", "an eventfd" },
-	{ "anon_inode:[signalfd", "a signalfd" },
-	{ "anon_inode:[timerfd", "a timerfd" },
 	{ "anon_inode:[fanotify", "a fanotify watch" },
 	{ "anon_inode:[io_uring", "an io_uring" },
 	{ "anon_inode:[userfaultfd", "a userfaultfd" },
 	{ "anon_inode:[perf_event", "a performance counter" },
-	{ "anon_inode:[pidfd", "a pidfd" },
 	{ "anon_inode:bpf", "a BPF object" },
 	{ "anon_inode:seccomp", "a seccomp listener" },
 	{ "anon_inode:[fscontext", "a mount being made" },
 	{ "anon_inode:kvm", "a KVM machine" },
-	{ "pidfd:", "a pidfd" },
 	{ "/memfd:", "a memfd" },
 	{ "/dmabuf:", "a DMA buffer" },
 	{ "mqueue:", "a message queue" },

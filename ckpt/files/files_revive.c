@@ -16,6 +16,7 @@
 
 #include "base/scope.h"
 #include "ckpt/content/content.h"
+#include "ckpt/files/epoll.h"
 #include "ckpt/files/files_late.h"
 #include "ckpt/files/files_table.h"
 #include "ckpt/files/inotify.h"
@@ -394,6 +395,8 @@ files_revive(struct ckpt *c, struct task *t)
 	if (r < 0 || tab == NULL)
 		return r;
 	r = late_place(c, t, tab);
+	if (r >= 0)
+		r = epoll_revive(c, t, tab);
 	if (r >= 0)
 		r = set_async(c, t, tab);
 	return r < 0 ? r : locks_revive_posix(c, t, tab);

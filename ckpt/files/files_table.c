@@ -70,6 +70,26 @@ fd_table_lock(struct fd_table *tab, const Img__FileLock *lock)
 	return r;
 }
 
+const Img__Fd *
+fd_table_find(const struct fd_table *tab, int fd)
+{
+	size_t lo = 0, hi = tab->loaded != NULL ? tab->loaded->n_fds : tab->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const Img__Fd *m = tab->loaded != NULL ? tab->loaded->fds[mid] :
+							 &tab->fds[mid];
+
+		if ((int)m->fd == fd)
+			return m;
+		if ((int)m->fd < fd)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
 static int
 put(struct ckpt *c, const struct fd_table *tab)
 {

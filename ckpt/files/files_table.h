@@ -21,6 +21,9 @@ int fd_table_new(struct files *fs, pid_t vpid, struct fd_table **ret_tab);
 int fd_table_add(struct fd_table *tab, int fd, uint64_t file, bool cloexec);
 int fd_table_lock(struct fd_table *tab, const Img__FileLock *lock);
 
+/* Descriptor FD of TAB, saved or loaded; NULL: it is not open. */
+const Img__Fd *fd_table_find(const struct fd_table *tab, int fd);
+
 /* Record them (IMG_FILES); load and check them. */
 int fd_tables_put(struct ckpt *c);
 int fd_tables_load(struct ckpt *c);
