@@ -1,8 +1,8 @@
 # sess - one Makefile: sources by glob, dependencies by the compiler.
 #
 #   make                 build ./sess (config.h is made from config.def.h)
-#   make check           unit, victim, e2e and fault tests in one run
-#   make check-reboot    saves and revivals across reboots, in QEMU
+#   make check           unit, victim, e2e, fault and reboot tests in one run
+#   make check-reboot    only saves and revivals across reboots, in QEMU
 #   make check-bare      both setup.sh commands in a minimal Debian (root)
 #   make check-asan      the tests named by ASAN_TESTS, under sanitizers
 #   make lint format bench fuzz install uninstall clean
@@ -115,10 +115,12 @@ JOBS   = $(shell echo $$(( $$(nproc) * 2 )))
 XDIST  = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && \
          echo ' -n $(JOBS) --dist loadgroup')
 PYTEST = $(PYTHON) -B -m pytest -rs $(XDIST) $(PYTEST_ARGS)
-SUITES = $(wildcard test/unit test/e2e test/fault)
+# The machines first: they take long and mostly wait.
+SUITES = $(wildcard test/reboot test/unit test/e2e test/fault)
 
 units: $(UNITS)
 victims: $(VICTIMS)
+reboot: $(BUILD)/test/reboot/init
 fault:
 	+$(MAKE) --no-print-directory BUILD=build-fault \
 		EXTRA_CFLAGS='-DSESS_FAULT $(EXTRA_CFLAGS)' all
@@ -130,14 +132,14 @@ asan-sess:
 asan:
 	+$(ASAN) all units victims
 
-check: all units victims fault asan-sess
+check: all units victims fault asan-sess reboot
 	sh test/run.sh $(PYTEST) $(SUITES)
 
 ASAN_TESTS ?= test/unit test/e2e -k '(unit or smoke or bash or mux) and not test_tracee'
 check-asan: asan
 	SESS_BUILD=build-asan $(PYTEST) $(ASAN_TESTS)
 
-check-reboot: all $(BUILD)/test/reboot/init
+check-reboot: all reboot
 	$(PYTEST) test/reboot
 
 check-bare:
@@ -209,7 +211,7 @@ clean:
 	@if cmp -s config.h .config.copied; then rm -f config.h .config.copied; fi
 
 FORCE:
-.PHONY: all units victims fault asan asan-sess check check-asan check-reboot check-bare bench fuzz \
+.PHONY: all units victims reboot fault asan asan-sess check check-asan check-reboot check-bare bench fuzz \
 	fuzz-run lint format install uninstall clean FORCE
 .SECONDARY: $(PB_C) $(PB_H)
 .DELETE_ON_ERROR:

@@ -50,22 +50,9 @@ while True:
 
 @pytest.fixture
 def box(tmp_path):
-    """A machine that has not been booted, with FILES in both homes."""
-    try:
-        m = machine.Machine(tmp_path)
-        machine.root_image()
-        machine.make_disk(m.disk, FILES)
-    except machine.Unavailable as e:
-        pytest.skip(str(e))
+    m = machine.new(tmp_path, FILES)
     yield m
     m.close()
-
-
-def _boot(m, series):
-    try:
-        m.boot(series)
-    except machine.Unavailable as e:
-        pytest.skip(str(e))
 
 
 def _counts(m, user):
@@ -191,7 +178,7 @@ def _check_nap(m, user):
 @pytest.mark.parametrize("boots", ["6.1 6.1 6.12", "6.12 6.12 6.1 6.12"])
 def test_sessions_outlive_reboots(box, boots):
     first, *others = boots.split()
-    _boot(box, first)
+    box.boot(first)
     for user in USERS:
         _start(box, user)
     for user in USERS:
@@ -204,7 +191,7 @@ def test_sessions_outlive_reboots(box, boots):
             _save(box, user)
             counts[user] = _counts(box, user)
         box.power_off()
-        _boot(box, series)
+        box.boot(series)
         for user in USERS:
             _upgrade(box, user)
             _revive(box, user, *SESSIONS, *([] if n else ["nap"]))
@@ -219,7 +206,7 @@ def test_sessions_outlive_reboots(box, boots):
 
 
 def test_power_loss_leaves_the_last_snapshot(box):
-    _boot(box, "6.1")
+    box.boot("6.1")
     saved = {}
     for user in USERS:
         _start(box, user)
@@ -228,7 +215,7 @@ def test_power_loss_leaves_the_last_snapshot(box):
         _each(box, user, "sess -save", ["count"])
         _wait_counts(box, user, saved[user] + 10)
     box.power_loss()
-    _boot(box, "6.1")
+    box.boot("6.1")
     for user in USERS:
         _revive(box, user)
         _check_shell(box, user)
