@@ -21,9 +21,10 @@ def picture(t):
         ]
         for y in range(s.lines)
     ]
-    # A blank is a blank, whatever its foreground.
+    # A blank is a blank, whatever its foreground; and pyte takes CSI > 4;2 m,
+    # which vim sends, for an underline.
     cells = [
-        [(" ", "", c[2], 0, 0, c[5], c[6], 0) if c[0] == " " and not c[6] else c
+        [(" ", "", c[2], 0, 0, 0, c[6], 0) if c[0] == " " and not c[6] else c
          for c in row]
         for row in cells
     ]
