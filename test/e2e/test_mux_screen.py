@@ -21,10 +21,9 @@ def picture(t):
         ]
         for y in range(s.lines)
     ]
-    # A blank is a blank, whatever its foreground; and pyte takes CSI > 4;2 m,
-    # which vim sends, for an underline.
+    # A blank is a blank, whatever its foreground.
     cells = [
-        [(" ", "", c[2], 0, 0, 0, c[6], 0) if c[0] == " " and not c[6] else c
+        [(" ", "", c[2], 0, 0, c[5], c[6], 0) if c[0] == " " and not c[6] else c
          for c in row]
         for row in cells
     ]
@@ -170,7 +169,9 @@ def test_a_sequence_that_is_torn_by_an_attach(sess, work_dir, torn_at):
     [
         (["bash", "--norc"], "bash-"),
         (["less", "/etc/services"], "/etc/services"),
-        (["vim", "-u", "NONE", "-c", "syntax on|set nu", "/etc/passwd"], "root:"),
+        # pyte takes CSI > 4;2 m, which is t_TI, for an underline
+        (["vim", "-u", "NONE", "--cmd", "set t_TI= t_TE=",
+          "-c", "syntax on|set nu", "/etc/passwd"], "root:"),
     ],
     ids=lambda v: v[0] if isinstance(v, list) else "",
 )
