@@ -14,8 +14,8 @@
 #include "base/scope.h"
 #include "base/temp.h"
 #include "ckpt/image/image.h"
-#include "ckpt/image/image.pb-c.h"
 #include "ckpt/image/objects_dir.h"
+#include "ckpt/image/objects_of.h"
 #include "ckpt/image/store.h"
 
 /* Objects that may go, sorted; those found in use are taken out. */
@@ -70,25 +70,17 @@ doomed_spare(struct doomed *d, const struct object_id *id)
 static int
 spare_image(struct doomed *d, int dirfd, uint64_t number)
 {
+	scoped(object_ids_done) struct object_ids o = { .n = 0 };
 	struct image *img;
-	int r = 0;
+	int r;
 
 	if (image_open(dirfd, number, &img, NULL) < 0)
 		return -EBUSY;
-	for (size_t i = 0; r == 0 && i < image_count(img, IMG_OBJECT); i++) {
-		Img__Object *o = image_get(img, IMG_OBJECT, i,
-		    &img__object__descriptor, NULL, NULL);
-
-		if (o == NULL) {
-			r = -EBUSY;
-			break;
-		}
-		doomed_spare(d,
-		    &(struct object_id){ o->hash_hi, o->hash_lo, o->size });
-		img__object__free_unpacked(o, NULL);
-	}
+	r = object_ids_of(img, &o, NULL);
 	image_close(img);
-	return r;
+	for (size_t i = 0; r == 0 && i < o.n; i++)
+		doomed_spare(d, &o.v[i]);
+	return r < 0 ? -EBUSY : 0;
 }
 
 /* For each session; 1 ends the search: all are in use. */
