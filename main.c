@@ -77,8 +77,6 @@ static int set_low(struct context *c, const char *arg);
 static int set_json(struct context *c, const char *arg);
 static int set_all(struct context *c, const char *arg);
 static int set_limit(struct context *c, const char *arg);
-static int set_out(struct context *c, const char *arg);
-static int set_in(struct context *c, const char *arg);
 
 static const struct {
 	const char *option;
@@ -101,10 +99,6 @@ static const struct {
 	{ "limit", true, "SECONDS", "-save -all: for all of them together",
 	    set_limit },
 	{ "j", false, "", "the list, or -env, as JSON", set_json },
-	{ "o", true, "FILE",
-	    "-save: write the snapshot there too, - for a pipe", set_out },
-	{ "i", true, "FILE", "-revive: what -save -o wrote, - for a pipe",
-	    set_in },
 };
 
 #define N_COMMANDS ((int)N_ELEMENTS(commands))
@@ -199,20 +193,6 @@ set_limit(struct context *c, const char *arg)
 		    "'%s' is no number of seconds from 1 to %d", arg,
 		    LIMIT_MAX_S);
 	c->limit_s = (unsigned)n;
-	return 0;
-}
-
-static int
-set_out(struct context *c, const char *arg)
-{
-	c->out = arg;
-	return 0;
-}
-
-static int
-set_in(struct context *c, const char *arg)
-{
-	c->in = arg;
 	return 0;
 }
 

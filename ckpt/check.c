@@ -34,6 +34,9 @@ check_all(struct ckpt *c)
 			if (resources[k]->check != NULL)
 				r = resources[k]->check(c, t);
 	}
+	for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
+		if (resources[k]->check_tree != NULL)
+			r = resources[k]->check_tree(c);
 	return r;
 }
 

@@ -19,6 +19,9 @@ struct resource {
 	 */
 	int (*check)(struct ckpt *c, struct task *t);
 
+	/* Before anything stops, after all of those. */
+	int (*check_tree)(struct ckpt *c);
+
 	/*
 	 * The tree is stopped: record what belongs to T (live or stopped,
 	 * never a zombie). Obstacles found only here are reported too.

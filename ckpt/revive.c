@@ -26,12 +26,32 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/image/store.h"
-#include "ckpt/machine.h"
+#include "ckpt/memory/vdso.h"
 #include "ckpt/process/sleep.h"
 #include "ckpt/restorer.h"
 #include "ckpt/space.h"
 
 /* ---- the image ---- */
+
+static int
+check_machine(struct ckpt *c, const Img__Machine *m)
+{
+	const char *missing;
+
+	if (m->arch == NULL || strcmp(m->arch, arch_name) != 0)
+		return err_set(c->err, -ENOTSUP,
+		    "it was saved on another "
+		    "kind of machine (%s, this is %s)",
+		    m->arch, arch_name);
+	missing = arch_features_missing(m->features, m->n_features);
+	if (missing != NULL)
+		return err_set(c->err, -ENOTSUP,
+		    "this processor lacks %s, "
+		    "which the programs may use: revive it on the machine it "
+		    "was saved on, or a newer one",
+		    missing);
+	return vdso_check(c);
+}
 
 static int
 read_session(struct ckpt *c, struct ckpt_session *ret_s)
@@ -242,7 +262,7 @@ revive_start(const struct revive_request *req,
 		m = image_find(rs->c.img, IMG_MACHINE, 0,
 		    &img__machine__descriptor, &rs->err);
 		rs->c.machine = m;
-		r = m == NULL ? -EBADMSG : machine_check(&rs->c);
+		r = m == NULL ? -EBADMSG : check_machine(&rs->c, m);
 	}
 	if (r >= 0)
 		r = read_session(&rs->c, &got.session);

@@ -21,10 +21,9 @@ struct context {
 	bool quiet, force, stop;
 	bool read_only, low; /* how to attach */
 	bool json;
-	const char *out, *in; /* where a stream goes or comes from; NULL */
-	bool all;             /* -save, -revive: every session */
-	unsigned limit_s;     /* -save -all: seconds; 0: no limit */
-	int exit_status;      /* for a negative result; 0: the usual 1 */
+	bool all;         /* -save, -revive: every session */
+	unsigned limit_s; /* -save -all: seconds; 0: no limit */
+	int exit_status;  /* for a negative result; 0: the usual 1 */
 };
 
 int run_list(struct context *c, char *arg, char **rest);

@@ -1,7 +1,7 @@
 # bash completion for sess(1)
 # words begin
 _sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -v -h'
-_sess_modifiers='-all -e -E -f -i -j -l -limit -o -q -r -stop'
+_sess_modifiers='-all -e -E -f -j -l -limit -q -r -stop'
 # words end
 
 # The names that `sess` lists.
@@ -34,10 +34,6 @@ _sess()
 		mapfile -t COMPREPLY < <(compgen -W "$(_sess_names)" -- "$cur")
 		compopt -o filenames 2>/dev/null # quotes a name with a space
 		[[ $prev == -save || $prev == -revive || $prev == -k || $prev == -env ]] || return
-		;;
-	-i | -o)
-		compopt -o default
-		return
 		;;
 	-c | -n | -e | -limit)
 		return

@@ -42,21 +42,13 @@ drop_oldest(struct scrollback *b)
 }
 
 void
-scrollback_clear(struct scrollback *b)
-{
-	while (b->n > 0)
-		drop_oldest(b);
-	free(b->lines);
-	b->lines = NULL;
-	b->cap = b->first = 0;
-}
-
-void
 scrollback_free(struct scrollback *b)
 {
 	if (b == NULL)
 		return;
-	scrollback_clear(b);
+	while (b->n > 0)
+		drop_oldest(b);
+	free(b->lines);
 	free(b);
 }
 

@@ -439,6 +439,7 @@ files_write(struct ckpt *c, struct image_writer *w)
 const struct resource res_files = {
 	.name = "files",
 	.check = files_check,
+	.check_tree = sockets_check,
 	.save = files_save,
 	.save_tree = files_save_tree,
 	.open = files_open,

@@ -98,12 +98,13 @@ extern const struct file_kind kind_pipe; /* pipes.c */
 extern const struct file_kind kind_fifo;
 extern const struct file_kind kind_slave; /* ttys.c */
 extern const struct file_kind kind_master;
-extern const struct file_kind kind_unix; /* sockets.c */
 extern const struct file_kind kind_eventfd;
 extern const struct file_kind kind_timerfd;
 extern const struct file_kind kind_signalfd;
 extern const struct file_kind kind_pidfd;
 extern const struct file_kind kind_epoll;
+extern const struct file_kind kind_socket; /* sockets.c */
+extern const struct file_kind kind_unix;
 
 struct files {
 	struct file **v; /* id = index + 1; owned */

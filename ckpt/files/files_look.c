@@ -31,6 +31,7 @@ const struct file_kind *const file_kinds[] = {
 	&kind_proc, /* before files and directories: they look like them */
 	&kind_dir,
 	&kind_regular,
+	&kind_socket,
 	&kind_unix,
 	&kind_inotify,
 	&kind_eventfd,
@@ -56,7 +57,6 @@ static const struct {
 	{ "/memfd:", "a memfd" },
 	{ "/dmabuf:", "a DMA buffer" },
 	{ "mqueue:", "a message queue" },
-	{ "socket:", "a network socket" },
 };
 
 static int

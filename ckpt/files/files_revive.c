@@ -189,6 +189,7 @@ void
 files_undo(struct ckpt *c)
 {
 	contents_undo(c);
+	sockets_undo(c);
 }
 
 /* The numbers below LIMIT that some task has, one byte each. */

@@ -1,58 +1,35 @@
 /*
- * sockets.c - UNIX sockets without a name (unix(7)): pairs with both ends in
- * the tree, with what is on its way between them; and, cut off as by a crash
- * of the other side, those whose other end is outside (D9). The one exception
- * is the socket to this very server: the message save_request.farewell waits
- * in it when it comes back. Datagram sockets are connected again to the name
- * that they were connected to (syslog, notify).
- *
- * Whose other end an end is the kernel tells by sock_diag(7).
+ * sockets.c - see sockets.h: which sockets the tree has, and what is recorded
+ * of each. UNIX (unix(7)), TCP and UDP (ip(7)) and netlink sockets; all other
+ * families are refused.
  */
-#include "ckpt/sockets/sockets.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <linux/unix_diag.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "ckpt/sockets/socket.h"
 
-#define MESSAGE_MAX (1u << 20) /* bytes of one message that is peeked at */
-#define QUEUE_MAX (16u << 20)  /* bytes waiting in one socket */
+bool
+sock_is_inet(const Img__Socket *m)
+{
+	return m->domain == AF_INET || m->domain == AF_INET6;
+}
 
-/* RCV_SHUTDOWN and SEND_SHUTDOWN; kernel: net/sock.h */
-#define SHUT_READ 1
-#define SHUT_WRITE 2
+bool
+sock_is_stream(const Img__Socket *m)
+{
+	return m->type == SOCK_STREAM || m->type == SOCK_SEQPACKET;
+}
 
-struct sock {
-	const struct file *f;
-	bool told;               /* save: the kernel has answered about it */
-	uint64_t peer_ino;       /* save; 0: none or unknown */
-	struct sockaddr_un name; /* save: of the other end */
-	Img__Socket rec;
-	Img__SocketData *queue; /* owned, with the data of each */
-	Img__SocketData **ptrs; /* owned */
-	size_t cap;
-	Img__Socket *loaded; /* revival; owned */
-	int fd;              /* revival; -1 */
-	int other;           /* revival: a peer to be closed; -1 */
-};
+bool
+sock_is_tcp(const Img__Socket *m)
+{
+	return sock_is_inet(m) && m->type == SOCK_STREAM;
+}
 
-struct sockets {
-	struct sock *v; /* id = index + 1 */
-	size_t n, cap;
-};
-
-static struct sock *
+struct sock *
 sock_new(struct ckpt *c)
 {
 	struct files *fs = files_get(c);
@@ -74,7 +51,7 @@ sock_new(struct ckpt *c)
 		(void)err_set(c->err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	ss->v[ss->n] = (struct sock){ .fd = -1, .other = -1 };
+	ss->v[ss->n] = (struct sock){ .fd = -1 };
 	img__socket__init(&ss->v[ss->n].rec);
 	return &ss->v[ss->n++];
 }
@@ -85,21 +62,48 @@ sockets_free(struct sockets *ss)
 	for (size_t i = 0; ss != NULL && i < ss->n; i++) {
 		struct sock *s = &ss->v[i];
 
-		for (size_t k = 0; k < s->rec.n_queue; k++)
-			free(s->queue[k].data.data);
-		free(s->queue);
-		free(s->ptrs);
+		queue_free(s);
+		options_free(&s->rec);
+		if (s->rec.dir[0] != '\0')
+			free(s->rec.dir);
+		free(s->pending);
+		free(s->made);
 		scope_close(&s->fd);
-		scope_close(&s->other);
-		if (s->loaded != NULL)
-			img__socket__free_unpacked(s->loaded, NULL);
+		if (s->m != NULL)
+			img__socket__free_unpacked(s->m, NULL);
 	}
-	if (ss != NULL)
+	for (size_t i = 0; ss != NULL && i < ss->n_fresh; i++)
+		scope_close(&ss->fresh[i].fd);
+	if (ss != NULL) {
+		diag_done(&ss->diag);
 		free(ss->v);
+	}
 	free(ss);
 }
 
-/* ---- check ---- */
+int
+sockets_fresh(struct sockets *ss, const Img__Socket *m)
+{
+	struct fresh *f;
+
+	for (size_t i = 0; i < ss->n_fresh; i++) {
+		f = &ss->fresh[i];
+		if (f->domain == m->domain && f->type == m->type &&
+		    f->protocol == m->protocol)
+			return f->fd;
+	}
+	if (ss->n_fresh == N_FRESH)
+		scope_close(&ss->fresh[--ss->n_fresh].fd);
+	f = &ss->fresh[ss->n_fresh];
+	*f = (struct fresh){ m->domain, m->type, m->protocol,
+		socket((int)m->domain, (int)m->type | SOCK_CLOEXEC,
+		    (int)m->protocol) };
+	if (f->fd >= 0)
+		ss->n_fresh++;
+	return f->fd;
+}
+
+/* ---- what a socket is ---- */
 
 static bool
 socket_match(const struct file *f)
@@ -107,455 +111,205 @@ socket_match(const struct file *f)
 	return S_ISSOCK(f->st.st_mode) && strncmp(f->link, "socket:", 7) == 0;
 }
 
-static int
+static bool
+no_match(const struct file *f)
+{
+	(void)f;
+	return false;
+}
+
+static uint32_t
 option(int fd, int name)
 {
 	int val = 0;
 	socklen_t len = sizeof val;
 
-	return getsockopt(fd, SOL_SOCKET, name, &val, &len) < 0 ? -1 : val;
+	return getsockopt(fd, SOL_SOCKET, name, &val, &len) < 0 ? 0 :
+								  (uint32_t)val;
 }
 
-/* Why FD cannot be saved, or NULL; what it is in *RET_WHAT. */
+/* Why M cannot be saved, or NULL; what it is. */
 static const char *
-unsupported(int fd)
+unsupported(const Img__Socket *m)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNSPEC };
-	socklen_t len = sizeof sun;
-	int domain = option(fd, SO_DOMAIN);
-
-	if (domain == AF_INET || domain == AF_INET6)
-		return option(fd, SO_TYPE) == SOCK_STREAM ?
-		    "a TCP socket" :
-		    "a network socket (UDP or raw)";
-	if (domain == AF_NETLINK)
-		return "a netlink socket";
-	if (domain != AF_UNIX)
-		return "a socket of a rare family";
-	if (option(fd, SO_ACCEPTCONN) > 0)
-		return "a listening UNIX socket";
-	if (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
-	    len > sizeof sun.sun_family)
-		return "a UNIX socket with a name";
-	return NULL;
+	if (m->domain == AF_UNIX || m->domain == AF_NETLINK)
+		return NULL;
+	if (!sock_is_inet(m))
+		return m->domain == AF_PACKET ? "a packet socket" :
+						"a socket of a rare family";
+	if (m->type == SOCK_STREAM &&
+	    (m->protocol == IPPROTO_TCP || m->protocol == IPPROTO_MPTCP))
+		return NULL;
+	if (m->type == SOCK_DGRAM)
+		return NULL;
+	return m->type == SOCK_RAW ? "a raw socket" :
+				     "a socket of a rare protocol";
 }
 
+static void
+learn(struct sock *s, int fd)
+{
+	s->rec.domain = option(fd, SO_DOMAIN);
+	s->rec.type = option(fd, SO_TYPE);
+	s->rec.protocol = option(fd, SO_PROTOCOL);
+	s->rec.listening = option(fd, SO_ACCEPTCONN) != 0;
+	if (sock_is_tcp(&s->rec))
+		s->state = tcp_state(fd);
+	address_own(fd, &s->name);
+	if (s->rec.domain != AF_NETLINK)
+		address_peer(fd, &s->peer);
+}
+
+/* Become one of c->files->sockets, if it can be saved. */
 static int
-socket_check(struct ckpt *c, struct file *f)
+add(struct ckpt *c, struct file *f)
 {
 	autoclose int fd = -1;
+	struct sock *s;
 	const char *why;
 
-	fd = tracee_pull_fd(f->task->pid, f->fd, NULL);
+	fd = tracee_pull_fd(f->task->pid, f->fd,
+	    c->req == NULL ? NULL : c->err);
 	if (fd < 0)
-		return 0; /* closed meanwhile, or told by the save */
-	why = unsupported(fd);
+		return c->req == NULL ? 0 : fd; /* closed meanwhile */
+	s = sock_new(c);
+	if (s == NULL)
+		return -ENOMEM;
+	s->task = f->task;
+	s->fd_in_task = f->fd;
+	s->ino = f->st.st_ino;
+	learn(s, fd);
+	f->rec.object = c->files->sockets->n;
+	why = unsupported(&s->rec);
 	return why == NULL ?
 	    0 :
 	    obstacle(c, f->task,
 		"descriptor %d is %s, "
-		"which is not supported yet: close it or end the program",
+		"which cannot be saved: close it or end the program",
 		f->fd, why);
+}
+
+/* ---- check ---- */
+
+static int
+socket_check(struct ckpt *c, struct file *f)
+{
+	struct sockets *ss = c->files == NULL ? NULL : c->files->sockets;
+
+	for (size_t i = 0; ss != NULL && i < ss->n; i++)
+		if (ss->v[i].ino == f->st.st_ino)
+			return 0;
+	return add(c, f);
+}
+
+int
+sockets_check(struct ckpt *c)
+{
+	struct sockets *ss = c->files == NULL ? NULL : c->files->sockets;
+	int r = 0;
+
+	if (ss == NULL)
+		return 0;
+	if (c->req == NULL) {
+		r = diag_unix(&ss->diag, c->err);
+		if (r >= 0)
+			r = peers_find(c);
+		for (size_t i = 0; r >= 0 && i < ss->n; i++)
+			r = queue_check(c, &ss->v[i]);
+	}
+	sockets_free(ss);
+	c->files->sockets = NULL;
+	return r;
 }
 
 /* ---- save ---- */
 
-struct diag_request {
-	struct nlmsghdr head;
-	struct unix_diag_req req;
-};
-
-/* Ask sock_diag(7) for the inode at the other end of S, and what is shut. */
-static void
-ask_diag(int nl, struct sock *s)
-{
-	struct diag_request q = {
-		.head = { .nlmsg_len = sizeof q,
-		    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		    .nlmsg_flags = NLM_F_REQUEST },
-		.req = { .sdiag_family = AF_UNIX,
-		    .udiag_states = ~0u,
-		    .udiag_ino = (uint32_t)s->f->st.st_ino,
-		    .udiag_show = UDIAG_SHOW_PEER,
-		    .udiag_cookie = { ~0u, ~0u } },
-	};
-	_Alignas(struct nlmsghdr) uint8_t data[4096];
-	const struct nlmsghdr *h = (const struct nlmsghdr *)data;
-	const uint8_t *at, *end;
-	ssize_t n;
-
-	if (send(nl, &q, sizeof q, 0) != (ssize_t)sizeof q)
-		return;
-	n = recv(nl, data, sizeof data, 0);
-	if (n < (ssize_t)(sizeof *h + sizeof(struct unix_diag_msg)) ||
-	    h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len > (size_t)n)
-		return;
-	s->told = true;
-	at = data + NLMSG_ALIGN(sizeof *h) +
-	    NLMSG_ALIGN(sizeof(struct unix_diag_msg));
-	end = data + h->nlmsg_len;
-	while (at + sizeof(struct nlattr) < end) {
-		struct nlattr a;
-		uint32_t peer;
-
-		memcpy(&a, at, sizeof a);
-		if (a.nla_len <= sizeof a || a.nla_len > end - at)
-			break;
-		if (a.nla_type == UNIX_DIAG_PEER &&
-		    a.nla_len >= sizeof a + sizeof peer) {
-			memcpy(&peer, at + sizeof a, sizeof peer);
-			s->peer_ino = peer;
-		} else if (a.nla_type == UNIX_DIAG_SHUTDOWN) {
-			s->rec.shut_read = (at[sizeof a] & SHUT_READ) != 0;
-			s->rec.shut_write = (at[sizeof a] & SHUT_WRITE) != 0;
-		}
-		at += NLA_ALIGN(a.nla_len);
-	}
-}
-
 static int
 socket_save(struct ckpt *c, struct file *f)
 {
-	struct sock *s;
-	int r;
-
-	r = socket_check(c, f);
-	if (r < 0)
-		return r;
-	s = sock_new(c);
-	if (s == NULL)
-		return -ENOMEM;
-	s->f = f;
-	f->rec.object = c->files->sockets->n;
-	return 0;
+	return add(c, f);
 }
 
+/* Bytes that one end of a connection has sent and the other cannot read. */
 static int
-queue_add(struct ckpt *c, struct sock *s, const void *data, size_t len)
+settle(struct ckpt *c, struct sock *s, int fd)
 {
-	size_t n = s->rec.n_queue;
-	void *p;
+	struct sockets *ss = c->files->sockets;
+	struct sock *peer = s->rec.peer == 0 ? NULL : &ss->v[s->rec.peer - 1];
+	autoclose int from = -1;
 
-	if (n == s->cap) {
-		size_t cap = s->cap == 0 ? 8 : s->cap * 2;
-
-		p = reallocarray(s->queue, cap, sizeof *s->queue);
-		if (p == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-		s->queue = p;
-		s->cap = cap;
-	}
-	p = malloc(len + 1);
-	if (p == NULL)
-		return err_set(c->err, -ENOMEM, "out of memory");
-	memcpy(p, data, len);
-	img__socket_data__init(&s->queue[n]);
-	s->queue[n].data.data = p;
-	s->queue[n].data.len = len;
-	s->rec.n_queue++;
-	return 0;
-}
-
-/*
- * What waits in FD: peeked at, one read after another (SO_PEEK_OFF), or by a
- * single message where only the first can be seen.
- */
-static int
-peek_queue(struct ckpt *c, struct sock *s, int fd)
-{
-	autofree uint8_t *data = NULL;
-	int zero = 0, off = -1, len = 0, r = 0;
-	size_t total = 0;
-
-	if (ioctl(fd, FIONREAD, &len) < 0 || len == 0)
+	if (!sock_is_tcp(&s->rec) || peer == NULL || peer->rec.listening ||
+	    s->rec.listening)
 		return 0;
-	data = malloc(MESSAGE_MAX);
-	if (data == NULL)
-		return err_set(c->err, -ENOMEM, "out of memory");
-	(void)getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off,
-	    &(socklen_t){ sizeof off });
-	if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero) < 0)
-		return err_sys(c->err,
-		    "%s (pid %d): descriptor %d: looking "
-		    "at what waits in it",
-		    s->f->task->comm, s->f->task->pid, s->f->fd);
-	while (r >= 0) {
-		_Alignas(struct cmsghdr) char control[256];
-		struct iovec iov = { data, MESSAGE_MAX };
-		struct msghdr msg = { .msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control,
-			.msg_controllen = sizeof control };
-		ssize_t n = recvmsg(fd, &msg,
-		    MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
-		const struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
-
-		if (n <= 0)
-			break;
-		total += (size_t)n;
-		if (h != NULL && h->cmsg_type == SCM_RIGHTS) {
-			int *fds = (int *)CMSG_DATA(h);
-
-			for (size_t i = 0;
-			     i < (h->cmsg_len - CMSG_LEN(0)) / sizeof *fds; i++)
-				(void)close(fds[i]);
-			r = obstacle(c, s->f->task,
-			    "descriptor %d, a UNIX "
-			    "socket, has descriptors waiting in it, which "
-			    "cannot be saved yet",
-			    s->f->fd);
-		}
-		if (r >= 0 && ((size_t)n > MESSAGE_MAX || total > QUEUE_MAX))
-			r = obstacle(c, s->f->task,
-			    "descriptor %d, a UNIX "
-			    "socket, has too much waiting in it",
-			    s->f->fd);
-		if ((size_t)n > MESSAGE_MAX || total > QUEUE_MAX)
-			break;
-		if (r >= 0)
-			r = queue_add(c, s, data, (size_t)n);
-	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof off);
-	return r;
-}
-
-/* Is this process at the other end of FD? */
-static bool
-is_ours(int fd)
-{
-	struct ucred cred;
-	socklen_t len = sizeof cred;
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-	    cred.pid == getpid();
-}
-
-static bool
-has_peer_in_tree(const struct sockets *ss, const struct sock *s,
-    uint64_t *ret_id)
-{
-	for (size_t i = 0; s->peer_ino != 0 && i < ss->n; i++)
-		if (ss->v[i].f->st.st_ino == s->peer_ino) {
-			*ret_id = i + 1;
-			return true;
-		}
-	return false;
-}
-
-/* Which other end it had, if any. */
-static int
-save_peer(struct ckpt *c, struct sock *s, int fd)
-{
-	bool in_tree = has_peer_in_tree(c->files->sockets, s, &s->rec.peer);
-	socklen_t len = sizeof s->name;
-
-	if (in_tree)
+	from = tracee_pull_fd(peer->task->pid, peer->fd_in_task, c->err);
+	if (from < 0)
+		return from;
+	if (tcp_undelivered(from, fd) == 0)
 		return 0;
-	s->rec.lone = getpeername(fd, (struct sockaddr *)&s->name, &len) < 0 ||
-	    s->rec.type == SOCK_DGRAM;
-	if (s->rec.lone) {
-		if (len > sizeof s->name.sun_family && len <= sizeof s->name &&
-		    s->name.sun_family == AF_UNIX) {
-			s->rec.peer_name.data = (uint8_t *)&s->name;
-			s->rec.peer_name.len = len;
-		}
-	} else if (is_ours(fd) && c->req->farewell_len > 0) {
-		s->rec.farewell.data = (uint8_t *)c->req->farewell;
-		s->rec.farewell.len = c->req->farewell_len;
-	} else if (!s->told) {
-		return obstacle(c, s->f->task,
-		    "descriptor %d is a UNIX socket, and this kernel does not "
-		    "tell where its other end is: modprobe unix_diag",
-		    s->f->fd);
-	} else if (s->peer_ino != 0) {
-		note(c, s->f->task,
-		    "descriptor %d, a UNIX socket, is connected to the "
-		    "outside: it will be cut off",
-		    s->f->fd);
-	}
-	return 0;
+	return obstacle(c, s->task,
+	    "descriptor %d, a TCP socket, has more on its way to it than can "
+	    "be looked at: save again when the program has read some",
+	    s->fd_in_task);
+}
+
+static void
+tell_netlink(struct ckpt *c, const struct sock *s)
+{
+	if (s->rec.domain == AF_NETLINK && s->name.len > 0 &&
+	    s->name.nl.nl_groups != 0)
+		note(c, s->task,
+		    "descriptor %d, a netlink socket, will not see what "
+		    "happens until it is revived",
+		    s->fd_in_task);
 }
 
 static int
 save_one(struct ckpt *c, struct sock *s, uint64_t id)
 {
+	const struct diag_sock *d = diag_find(&c->files->sockets->diag, s->ino);
 	autoclose int fd = -1;
 	int r;
 
-	fd = file_pull(c, s->f);
+	fd = tracee_pull_fd(s->task->pid, s->fd_in_task, c->err);
 	if (fd < 0)
 		return fd;
-	s->rec.domain = (uint32_t)option(fd, SO_DOMAIN);
-	s->rec.type = (uint32_t)option(fd, SO_TYPE);
-	s->rec.send_buf = (uint32_t)option(fd, SO_SNDBUF);
-	s->rec.receive_buf = (uint32_t)option(fd, SO_RCVBUF);
-	s->rec.pass_cred = option(fd, SO_PASSCRED) > 0;
-	r = save_peer(c, s, fd);
+	if (d != NULL && s->rec.domain == AF_UNIX) {
+		s->rec.shut_read = d->shut_read;
+		s->rec.shut_write = d->shut_write;
+	}
+	if (s->rec.listening)
+		s->rec.backlog = sock_is_inet(&s->rec) ? tcp_backlog(fd) :
+		    d != NULL                          ? d->backlog :
+							 SOMAXCONN;
+	s->rec.name.data = (uint8_t *)&s->name.room;
+	s->rec.name.len = s->name.len;
+	name_find(c, s);
+	tell_netlink(c, s);
+	r = options_save(c, s, fd);
 	if (r >= 0)
-		r = peek_queue(c, s, fd);
-	if (r < 0)
-		return r;
-	s->ptrs = calloc(s->rec.n_queue + 1, sizeof *s->ptrs);
-	if (s->ptrs == NULL)
-		return err_set(c->err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < s->rec.n_queue; i++)
-		s->ptrs[i] = &s->queue[i];
-	s->rec.queue = s->ptrs;
-	return record_put(c, IMG_SOCKET, id, &s->rec.base);
+		r = settle(c, s, fd);
+	if (r >= 0 && s->rec.domain != AF_NETLINK)
+		r = queue_save(c, s, fd);
+	return r < 0 ? r : record_put(c, IMG_SOCKET, id, &s->rec.base);
 }
 
 int
 sockets_save(struct ckpt *c)
 {
 	struct sockets *ss = c->files->sockets;
-	autoclose int nl = -1;
-	int r = 0;
+	int r;
 
 	if (ss == NULL || ss->n == 0 || c->obstacles.len > 0)
 		return 0;
-	nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (nl < 0)
-		return err_sys(c->err, "asking about sockets");
-	for (size_t i = 0; i < ss->n; i++)
-		ask_diag(nl, &ss->v[i]);
+	r = diag_unix(&ss->diag, c->err);
+	if (r >= 0)
+		r = peers_find(c);
 	for (size_t i = 0; r >= 0 && i < ss->n; i++)
 		r = save_one(c, &ss->v[i], i + 1);
 	return r;
 }
 
 /* ---- revival ---- */
-
-static int
-fill(struct ckpt *c, const struct sock *s, int from)
-{
-	const Img__Socket *m = s->loaded;
-
-	for (size_t i = 0; i < m->n_queue; i++)
-		if (send(from, m->queue[i]->data.data, m->queue[i]->data.len,
-			MSG_DONTWAIT | MSG_NOSIGNAL) !=
-		    (ssize_t)m->queue[i]->data.len)
-			return err_sys(c->err, "filling a socket again");
-	if (m->farewell.len > 0 &&
-	    send(from, m->farewell.data, m->farewell.len,
-		MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		return err_sys(c->err, "the last message of a socket");
-	return 0;
-}
-
-/* SO_SNDBUF is told doubled and set halved: socket(7). */
-static void
-set_up(const struct sock *s)
-{
-	int snd = (int)s->loaded->send_buf / 2;
-	int rcv = (int)s->loaded->receive_buf / 2, on = 1;
-
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof snd);
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof rcv);
-	if (s->loaded->pass_cred)
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_PASSCRED, &on,
-		    sizeof on);
-}
-
-/* A socket without another end. */
-static int
-make_lone(struct ckpt *c, struct sock *s)
-{
-	const Img__Socket *m = s->loaded;
-	struct sockaddr_un sun;
-
-	s->fd = socket(AF_UNIX, (int)m->type | SOCK_CLOEXEC, 0);
-	if (s->fd < 0)
-		return err_sys(c->err, "making a socket");
-	set_up(s);
-	if (m->peer_name.len == 0)
-		return 0;
-	if (m->peer_name.len > sizeof sun)
-		return err_set(c->err, -EBADMSG,
-		    "the image's sockets make no sense");
-	memcpy(&sun, m->peer_name.data, m->peer_name.len);
-	if (connect(s->fd, (struct sockaddr *)&sun,
-		(socklen_t)m->peer_name.len) < 0)
-		note(c, NULL,
-		    "a socket could not be connected to %.*s again: "
-		    "%s",
-		    (int)sizeof sun.sun_path, sun.sun_path, strerror(errno));
-	return 0;
-}
-
-/* What one end has shut the other sees: each tells its own. */
-static void
-shut(const struct sock *s)
-{
-	if (s->loaded->shut_write)
-		(void)shutdown(s->fd, SHUT_WR);
-	if (s->loaded->shut_read)
-		(void)shutdown(s->fd, SHUT_RD);
-}
-
-static int
-make_pair(struct ckpt *c, struct sock *s, struct sock *peer)
-{
-	int ends[2], r;
-
-	if (socketpair(AF_UNIX, (int)s->loaded->type | SOCK_CLOEXEC, 0, ends) <
-	    0)
-		return err_sys(c->err, "making a pair of sockets");
-	s->fd = ends[0];
-	if (peer != NULL)
-		peer->fd = ends[1];
-	else
-		s->other = ends[1];
-	set_up(s);
-	if (peer != NULL)
-		set_up(peer);
-	r = fill(c, s, ends[1]);
-	if (r >= 0 && peer != NULL)
-		r = fill(c, peer, ends[0]);
-	shut(s);
-	if (peer != NULL)
-		shut(peer);
-	return r;
-}
-
-int
-sockets_make(struct ckpt *c)
-{
-	size_t n = image_count(c->img, IMG_SOCKET);
-	struct sockets *ss;
-	int r = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct sock *s = sock_new(c);
-		uint64_t id;
-
-		if (s == NULL)
-			return -ENOMEM;
-		s->loaded = image_get(c->img, IMG_SOCKET, i,
-		    &img__socket__descriptor, &id, c->err);
-		if (s->loaded == NULL)
-			return -EBADMSG;
-		if (id != i + 1 || s->loaded->peer > n ||
-		    s->loaded->domain != AF_UNIX ||
-		    (s->loaded->type != SOCK_STREAM &&
-			s->loaded->type != SOCK_DGRAM &&
-			s->loaded->type != SOCK_SEQPACKET))
-			return err_set(c->err, -EBADMSG,
-			    "the image's sockets make no sense");
-	}
-	ss = c->files->sockets;
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		struct sock *s = &ss->v[i], *peer = NULL;
-
-		if (s->fd >= 0)
-			continue;
-		if (s->loaded->peer != 0 && s->loaded->peer != i + 1)
-			peer = &ss->v[s->loaded->peer - 1];
-		if (peer != NULL && peer->fd >= 0)
-			peer = NULL;
-		r = s->loaded->lone ? make_lone(c, s) : make_pair(c, s, peer);
-	}
-	return r;
-}
 
 static int
 socket_open(struct ckpt *c, struct file *f, int *ret_fd)
@@ -569,22 +323,17 @@ socket_open(struct ckpt *c, struct file *f, int *ret_fd)
 	return 0;
 }
 
-int
-sockets_finish(struct ckpt *c)
-{
-	struct sockets *ss = c->files->sockets;
-
-	for (size_t i = 0; ss != NULL && i < ss->n; i++) {
-		scope_close(&ss->v[i].fd);
-		scope_close(&ss->v[i].other);
-	}
-	return 0;
-}
-
-const struct file_kind kind_unix = {
-	.name = "unix",
+const struct file_kind kind_socket = {
+	.name = "socket",
 	.match = socket_match,
 	.check = socket_check,
 	.save = socket_save,
+	.open = socket_open,
+};
+
+/* What the first release called them. */
+const struct file_kind kind_unix = {
+	.name = "unix",
+	.match = no_match,
 	.open = socket_open,
 };
