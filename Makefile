@@ -5,6 +5,7 @@
 #   make check-reboot    only saves and revivals across reboots, in QEMU
 #   make check-bare      both setup.sh commands in a minimal Debian (root)
 #   make check-asan      the tests named by ASAN_TESTS, under sanitizers
+#   make install-compat  also dtach and abduco, links to sess
 #   make lint format bench fuzz install uninstall clean
 #
 # BUILD=dir and EXTRA_CFLAGS=... make a second build beside the first.
@@ -199,7 +200,14 @@ install: all
 	install -m 644 completions/sess.fish \
 		$(DATA)/fish/vendor_completions.d/sess.fish
 
+# Called by these names sess takes their command lines: for whoever wants it.
+install-compat: install
+	ln -sf sess $(BIN)/dtach
+	ln -sf sess $(BIN)/abduco
+
 uninstall:
+	for f in dtach abduco; do [ "$$(readlink $(BIN)/$$f)" != sess ] || \
+		rm -f $(BIN)/$$f || exit 1; done
 	rm -f $(BIN)/sess $(DATA)/bash-completion/completions/sess \
 		$(DATA)/zsh/site-functions/_sess \
 		$(DATA)/fish/vendor_completions.d/sess.fish
@@ -212,7 +220,7 @@ clean:
 
 FORCE:
 .PHONY: all units victims reboot fault asan asan-sess check check-asan check-reboot check-bare bench fuzz \
-	fuzz-run lint format install uninstall clean FORCE
+	fuzz-run lint format install install-compat uninstall clean FORCE
 .SECONDARY: $(PB_C) $(PB_H)
 .DELETE_ON_ERROR:
 -include $(OBJ:.o=.d) $(UNITS:%=%.d) $(VICTIMS:%=%.d) $(BENCHES:%=%.d)

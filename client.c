@@ -40,7 +40,7 @@ struct client {
 	struct relay *relay; /* NULL: the terminal itself is lent */
 	int signals;         /* signalfd */
 	sigset_t mask_before;
-	bool finished, suspended;
+	bool finished, suspended, detached;
 	int result;      /* exit status, or negative errno */
 	int row;         /* for the cursor, from 0; -1: the last one */
 	char line[1024]; /* to be said at the end */
@@ -184,6 +184,10 @@ send_attach(struct client *c, struct err *e)
 	m.termios.len = sizeof c->before;
 	m.read_only = c->o->read_only;
 	m.low = c->o->low;
+	m.has_redraw = c->o->redraw != CLIENT_REDRAW_NONE;
+	m.redraw = c->o->redraw;
+	m.has_stop_key = c->o->stop_key && c->tty >= 0;
+	m.stop_key = c->before.c_cc[VSUSP];
 	m.login = c->o->login;
 	while (m.login != NULL && m.login[m.n_login] != NULL)
 		m.n_login++;
@@ -222,17 +226,26 @@ on_ended(struct client *c, const Sess__Message *m)
 	if (c->relay != NULL)
 		relay_drain(c->relay, DRAIN_MS);
 	give_back(c);
-	if (!c->o->quiet)
+	if (c->o->tell != NULL)
+		c->o->tell(c->o->name, CLIENT_ENDED, m->status);
+	else if (!c->o->quiet)
 		client_say_ended(c->o->name, m->status);
 	(void)proto_send(c->sock, &seen, NULL, 0, 0);
+}
+
+static void
+say_detached(struct client *c)
+{
+	c->detached = true;
+	(void)snprintf(c->line, sizeof c->line, "[%s: detached]", c->o->name);
 }
 
 static void
 on_detached(struct client *c, const Sess__Message *m)
 {
 	(void)m;
+	say_detached(c);
 	finish(c, 0);
-	(void)snprintf(c->line, sizeof c->line, "[%s: detached]", c->o->name);
 }
 
 static void
@@ -261,6 +274,14 @@ on_failed(struct client *c, const Sess__Message *m)
 	    m->text == NULL ? "the session refuses" : m->text);
 }
 
+static void
+on_stop_key(struct client *c, const Sess__Message *m)
+{
+	(void)c;
+	(void)m;
+	(void)raise(SIGTSTP); /* which is taken like anybody's */
+}
+
 static const struct {
 	Sess__Kind kind;
 	void (*run)(struct client *c, const Sess__Message *m);
@@ -270,6 +291,7 @@ static const struct {
 	{ SESS__KIND__SAVED, on_saved },
 	{ SESS__KIND__SUSPENDED, on_suspended },
 	{ SESS__KIND__FAILED, on_failed },
+	{ SESS__KIND__STOP_KEY, on_stop_key },
 };
 
 static void
@@ -351,8 +373,7 @@ take_signal(struct client *c)
 	default:
 		if (suspend(c))
 			finish(c, 0);
-		(void)snprintf(c->line, sizeof c->line, "[%s: detached]",
-		    c->o->name);
+		say_detached(c);
 	}
 }
 
@@ -433,7 +454,9 @@ client_attach(int sock, const struct client_options *o, struct err *e)
 	release(&c);
 	if (c.result < 0)
 		return err_set(e, c.result, "%s", c.line);
-	if (c.line[0] != 0 && !o->quiet)
+	if (c.detached && o->tell != NULL)
+		o->tell(o->name, CLIENT_DETACHED, 0);
+	else if (c.line[0] != 0 && !o->quiet)
 		printf("%s\n", c.line);
 	(void)fflush(stdout);
 	return c.result;

@@ -11,12 +11,22 @@
 #include "pty.h"
 #include "session/proto.h"
 
+enum client_end { CLIENT_DETACHED, CLIENT_ENDED };
+
 struct client_options {
 	const char *name;
 	int key;    /* control code of the detach key; -1: none */
 	bool quiet; /* no line about what happened */
 	bool read_only, low;
 	char **login; /* login_words(); NULL: none are sent */
+	enum client_redraw {
+		CLIENT_REDRAW_NONE, /* it is painted in any case */
+		CLIENT_REDRAW_CTRL_L,
+		CLIENT_REDRAW_WINCH,
+	} redraw;      /* what the program hears of it */
+	bool stop_key; /* the terminal's suspend key suspends the client */
+	/* NULL: the words of sess. STATUS is that of wait(2). */
+	void (*tell)(const char *name, enum client_end end, int status);
 };
 
 /*

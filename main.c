@@ -14,6 +14,7 @@
 
 #include "base/scope.h"
 #include "cmd/commands.h"
+#include "cmd/compat.h"
 #include "config.h"
 #include "server/keys.h"
 
@@ -352,24 +353,50 @@ fill_standard_fds(void)
 		(void)close(fd);
 }
 
+/* Other programs whose command lines we take, by the name we are called. */
+static const struct {
+	const char *name;
+	int (*run)(struct context *c, int argc, char **argv);
+	bool says_on_stdout;
+} programs[] = {
+	{ "dtach", dtach_main, true },
+	{ "abduco", abduco_main, false },
+};
+
 int
 main(int argc, char **argv)
 {
 	struct context c = { .places = PLACES_NONE,
+		.program = "sess",
 		.key = keys_parse(DETACH_KEY) };
+	const char *called = argc > 0 ? argv[0] : "";
+	FILE *complaints = stderr;
+	size_t i;
 	int r;
 
 	fill_standard_fds();
-	r = run(&c, argc, argv);
+	called = strrchr(called, '/') == NULL ? called :
+						strrchr(called, '/') + 1;
+	for (i = 0; i < N_ELEMENTS(programs); i++)
+		if (strcmp(called, programs[i].name) == 0)
+			break;
+	if (i < N_ELEMENTS(programs)) {
+		c.program = programs[i].name;
+		complaints = programs[i].says_on_stdout ? stdout : stderr;
+		r = programs[i].run(&c, argc, argv);
+	} else {
+		r = run(&c, argc, argv);
+	}
 
 	places_close(&c.places);
 	if (r < 0) {
 		(void)fflush(stdout);
-		fprintf(stderr, "sess: %s\n", c.err.text);
+		fprintf(complaints, "%s: %s\n", c.program, c.err.text);
 		r = c.exit_status != 0 ? c.exit_status : 1;
 	}
 	if (fflush(stdout) != 0 && r == 0) {
-		fprintf(stderr, "sess: cannot write: %s\n", strerror(errno));
+		fprintf(stderr, "%s: cannot write: %s\n", c.program,
+		    strerror(errno));
 		r = 1;
 	}
 	return r;

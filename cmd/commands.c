@@ -104,7 +104,9 @@ commands_tell_end(struct context *c, const char *name)
 		ended_done(&d);
 		return -ENOENT;
 	}
-	if (!c->quiet)
+	if (c->tell != NULL)
+		c->tell(name, CLIENT_ENDED, d.status);
+	else if (!c->quiet)
 		client_say_ended(name, d.status);
 	r = ended_exit_status(d.status);
 	(void)ended_see(&c->places, name, commands_has_snapshots(c, name));

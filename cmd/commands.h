@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "client.h"
 #include "server/launch.h"
 #include "session/places.h"
 #include "session/proto.h"
@@ -21,9 +22,14 @@ struct context {
 	bool quiet, force, stop;
 	bool read_only, low; /* how to attach */
 	bool json;
-	bool all;         /* -save, -revive: every session */
-	unsigned limit_s; /* -save -all: seconds; 0: no limit */
-	int exit_status;  /* for a negative result; 0: the usual 1 */
+	bool all;            /* -save, -revive: every session */
+	unsigned limit_s;    /* -save -all: seconds; 0: no limit */
+	const char *program; /* we were called as */
+	/* for those who are used to other words (client.h) */
+	void (*tell)(const char *name, enum client_end end, int status);
+	enum client_redraw redraw;
+	bool stop_key;
+	int exit_status; /* for a negative result; 0: the usual 1 */
 };
 
 int run_list(struct context *c, char *arg, char **rest);
@@ -75,6 +81,13 @@ void snapshots_say_saved(const struct context *c, const Sess__Message *m,
     const char *name);
 void snapshots_say_revived(const struct context *c, const char *name,
     uint64_t generation);
+
+/* Start ARGV, or the default command when it is empty, as session NAME. */
+int commands_create(struct context *c, const char *name, char **argv,
+    bool attach);
+
+/* The exit status of the attached program, 0 when detached. */
+int commands_attach(struct context *c, const char *name);
 
 /* Connect to NAME, or say what there is instead of a living session. */
 int commands_connect(struct context *c, const char *name, int *ret_sock);

@@ -17,8 +17,8 @@
 #include "session/proto.h"
 #include "session/session.h"
 
-static int
-create(struct context *c, const char *name, char **rest, bool attach)
+int
+commands_create(struct context *c, const char *name, char **rest, bool attach)
 {
 	char *shell[] = { getenv("SESS_CMD"), NULL };
 	char *words[] = { (char *)(uintptr_t) "/bin/sh",
@@ -64,14 +64,17 @@ own_login(struct context *c)
 	return login_words(&l);
 }
 
-static int
-attach(struct context *c, const char *name)
+int
+commands_attach(struct context *c, const char *name)
 {
 	struct client_options o = { .name = name,
 		.key = c->key,
 		.quiet = c->quiet,
 		.read_only = c->read_only,
-		.low = c->low };
+		.low = c->low,
+		.redraw = c->redraw,
+		.stop_key = c->stop_key,
+		.tell = c->tell };
 	Sess__Message ask = proto_message(SESS__KIND__STATUS);
 	struct packet k autopacket = PACKET_NONE;
 	autofree char *own = NULL;
@@ -93,9 +96,9 @@ attach(struct context *c, const char *name)
 	}
 	if (own != NULL && !c->quiet)
 		fprintf(stderr,
-		    "sess: you are inside session '%s': the detach key is its "
+		    "%s: you are inside session '%s': the detach key is its "
 		    "own, press it twice to detach '%s'\n",
-		    own, name);
+		    c->program, own, name);
 	if (k.msg->text != NULL && !c->quiet)
 		fprintf(stderr, "%s", k.msg->text);
 	o.login = own_login(c);
@@ -107,15 +110,15 @@ attach(struct context *c, const char *name)
 int
 run_create(struct context *c, char *arg, char **rest)
 {
-	int r = create(c, arg, rest, true);
+	int r = commands_create(c, arg, rest, true);
 
-	return r < 0 ? r : attach(c, arg);
+	return r < 0 ? r : commands_attach(c, arg);
 }
 
 int
 run_new(struct context *c, char *arg, char **rest)
 {
-	int r = create(c, arg, rest, false);
+	int r = commands_create(c, arg, rest, false);
 
 	return r < 0 ? r : 0;
 }
@@ -133,7 +136,7 @@ run_attach(struct context *c, char *arg, char **rest)
 		if (r >= 0)
 			return r;
 	}
-	return attach(c, arg);
+	return commands_attach(c, arg);
 }
 
 int
@@ -144,12 +147,12 @@ run_any(struct context *c, char *arg, char **rest)
 	if (r < 0)
 		return r;
 	if (commands_lives(c, arg))
-		return attach(c, arg);
+		return commands_attach(c, arg);
 	if (commands_is_saved(c, arg)) {
 		struct launch l = { .name = arg, .revive = true };
 
 		r = commands_start(c, &l, NULL);
-		return r < 0 ? r : attach(c, arg);
+		return r < 0 ? r : commands_attach(c, arg);
 	}
 	return run_create(c, arg, rest);
 }

@@ -2,6 +2,8 @@
  * list.c - the listing: what lives (each server is asked, all at once), what
  * ended and was not seen, what is saved. One line a name, sorted.
  */
+#include "cmd/list.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,7 +15,6 @@
 
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
-#include "cmd/commands.h"
 #include "cmd/json.h"
 #include "session/ended.h"
 #include "session/login.h"
@@ -23,22 +24,7 @@
 #define ANSWER_MS 1000 /* for all of them together */
 #define JSON_MAX (16 << 20)
 
-struct row {
-	char *name, *command; /* owned */
-	char state[32], size[16];
-	uint32_t terminals, rows, cols; /* 0: not known */
-	int status;                     /* exit status; -1: none */
-	bool seen;                      /* ended, and told */
-	uint64_t since_s, saved_s;
-	int sock; /* waiting for an answer; -1: not */
-};
-
-struct rows {
-	struct row *v;
-	size_t n;
-};
-
-static void
+void
 rows_done(struct rows *rows)
 {
 	size_t i;
@@ -100,6 +86,7 @@ take_answer(struct row *row)
 	if (proto_recv(row->sock, MSG_DONTWAIT, &k) == 1 &&
 	    k.msg->kind == SESS__KIND__INFO) {
 		m = k.msg;
+		row->server = m->pid;
 		row->since_s = m->created_s;
 		row->saved_s = m->saved_s != 0 ? m->saved_s : row->saved_s;
 		row->command = strdup(m->command == NULL ? "" : m->command);
@@ -265,25 +252,39 @@ compare(const void *a, const void *b)
 	    ((const struct row *)b)->name);
 }
 
+/* Columns of TEXT: characters, as far as that can be told without locales. */
+static int
+columns(const char *text)
+{
+	int n = 0;
+
+	for (; *text != 0; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
 static void
 print(const struct rows *rows)
 {
-	size_t i, widest = 4, len;
+	int widest = 4, n;
+	size_t i;
 
 	for (i = 0; i < rows->n; i++) {
-		len = strlen(rows->v[i].name);
-		widest = len > widest && len <= 32 ? len : widest;
+		n = columns(rows->v[i].name);
+		widest = n > widest && n <= 32 ? n : widest;
 	}
-	printf("%-*s  %-13s  %-16s  %-8s %-16s  %s\n", (int)widest, "NAME",
-	    "STATE", "SINCE", "SIZE", "SAVED", "COMMAND");
+	printf("%-*s  %-13s  %-16s  %-8s %-16s  %s\n", widest, "NAME", "STATE",
+	    "SINCE", "SIZE", "SAVED", "COMMAND");
 	for (i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->v[i];
 		char since[32], saved[32];
 
 		format_time(row->since_s, since, sizeof since);
 		format_time(row->saved_s, saved, sizeof saved);
-		printf("%-*s  %-13s  %-16s  %-8s %-16s  ", (int)widest,
-		    row->name, row->state, since, row->size, saved);
+		n = columns(row->name);
+		printf("%s%*s  %-13s  %-16s  %-8s %-16s  ", row->name,
+		    n < widest ? widest - n : 0, "", row->state, since,
+		    row->size, saved);
 		print_command(row->command);
 	}
 }
@@ -364,6 +365,28 @@ print_json(const struct rows *rows, struct err *e)
 }
 
 int
+rows_collect(struct context *c, struct rows *rows)
+{
+	int r;
+
+	commands_expire(c);
+	login_sweep(&c->places);
+	r = add_living(c, rows);
+	if (r == 0)
+		r = await_answers(rows);
+	if (r == 0)
+		r = add_ended(c, rows);
+	if (r == 0)
+		r = add_saved(c, rows);
+	if (r < 0)
+		return r;
+	drop_seen(rows);
+	if (rows->n > 0)
+		qsort(rows->v, rows->n, sizeof *rows->v, compare);
+	return 0;
+}
+
+int
 run_list(struct context *c, char *arg, char **rest)
 {
 	struct rows rows scoped(rows_done) = { .v = NULL };
@@ -371,20 +394,9 @@ run_list(struct context *c, char *arg, char **rest)
 
 	(void)arg;
 	(void)rest;
-	commands_expire(c);
-	login_sweep(&c->places);
-	r = add_living(c, &rows);
-	if (r == 0)
-		r = await_answers(&rows);
-	if (r == 0)
-		r = add_ended(c, &rows);
-	if (r == 0)
-		r = add_saved(c, &rows);
+	r = rows_collect(c, &rows);
 	if (r < 0)
 		return r;
-	drop_seen(&rows);
-	if (rows.n > 0)
-		qsort(rows.v, rows.n, sizeof *rows.v, compare);
 	if (c->json)
 		return print_json(&rows, &c->err);
 	print(&rows);

@@ -4,9 +4,11 @@
 #include "server/requests.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -48,6 +50,23 @@ take_login(struct server *s, const Sess__Message *m)
 	login_point(&s->links, &s->login);
 }
 
+/* Somebody wants the program to paint, as well as we do. */
+static void
+redraw(struct server *s, const Sess__Message *m)
+{
+	struct termios t;
+	pid_t group;
+
+	if (m->read_only || s->over)
+		return;
+	if (m->redraw == 1 && tcgetattr(s->master, &t) == 0 &&
+	    (t.c_lflag & (ICANON | ECHO)) == 0)
+		(void)flow_input(s, (const uint8_t *)"\f", 1);
+	group = m->redraw == 2 ? tcgetpgrp(s->master) : -1;
+	if (group > 0)
+		(void)kill(-group, SIGWINCH);
+}
+
 static void
 run_attach(struct peer *p, struct packet *k)
 {
@@ -57,6 +76,9 @@ run_attach(struct peer *p, struct packet *k)
 		.size = get_size(m),
 		.client = p->pid,
 		.key = m->has_key && m->key < 32 ? (int)m->key : -1,
+		.stop_key = m->has_stop_key && m->stop_key < 256 ?
+		    (int)m->stop_key :
+		    -1,
 		.read_only = m->read_only,
 		.low = m->low || m->read_only };
 	struct termios before;
@@ -88,6 +110,7 @@ run_attach(struct peer *p, struct packet *k)
 	flow_lead(s, t);
 	terminal_fit(t);
 	flow_frame(s);
+	redraw(s, m);
 }
 
 static void

@@ -79,12 +79,17 @@ take_input(struct terminal *t, const uint8_t *data, size_t len)
 {
 	struct server *s = t->server;
 	struct buf out autobuf = BUF_INIT(READ_MAX + KEYS_HELD_MAX);
+	Sess__Message stop = proto_message(SESS__KIND__STOP_KEY);
 	enum keys_verdict v = KEYS_GO_ON;
 	bool more = true;
 	int r;
 
 	if (s->leader != t)
 		flow_lead(s, t);
+	if (len > 0 && data[0] == t->stop_key) {
+		control_send(t->peer, &stop);
+		return;
+	}
 	r = keys_filter(&t->keys, data, len,
 	    modes_long_keys(screen_modes(s->screen)), &out, &v);
 	if (r == 0)
@@ -224,6 +229,7 @@ terminal_new(struct server *s, struct peer *p,
 	if (t->has_before)
 		t->before = *req->before;
 	t->keys.key = req->key;
+	t->stop_key = req->stop_key;
 	t->read_only = req->read_only;
 	t->low = req->low;
 	t->queue = BUF_INIT(TERMINAL_QUEUE_BYTES * 2);

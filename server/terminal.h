@@ -46,6 +46,7 @@ struct terminal {
 	bool suspended;      /* its client is stopped: hands off */
 	bool no_input;       /* its input has ended */
 	bool read_only;      /* nothing of it reaches the program */
+	int stop_key;        /* suspends the client; -1: none does */
 	bool low;            /* leads only where no other does */
 	bool gone;           /* hung up: to be freed */
 	uint32_t generation; /* modes that it was last given */
@@ -56,7 +57,7 @@ struct terminal_request {
 	int fd;      /* taken over on success */
 	int page_fd; /* -1: none; stays the caller's */
 	struct pty_size size;
-	int key;
+	int key, stop_key;
 	bool read_only, low;
 	pid_t client;
 	const struct termios *before; /* NULL: not known */

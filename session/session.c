@@ -20,6 +20,7 @@
 #include "base/name.h"
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "session/path.h"
 
 #define KEY_MAX (NAME_KEY_CAP + 8) /* with a suffix */
 #define LOCK_TRIES 50 /* 10 ms each: a starting server has no socket yet */
@@ -217,11 +218,35 @@ make_address(int run, const char *name, struct sockaddr_un *ret_sun)
 	return 0;
 }
 
+char *
+session_socket(const struct places *p, const char *name)
+{
+	char key[KEY_MAX];
+
+	make_key(name, ".sock", key);
+	return io_path(p->run[0], key);
+}
+
+/* Remove KEY.sock in RUN, and where NAME is a path the link to it. */
+static void
+remove_socket(int run, const char *name)
+{
+	autofree char *socket = NULL;
+	char key[KEY_MAX];
+
+	make_key(name, ".sock", key);
+	socket = io_path(run, key);
+	if (socket != NULL)
+		path_unlink(name, socket);
+	(void)unlinkat(run, key, 0);
+}
+
 int
 session_listen(const struct places *p, const char *name, int *ret_fd,
     struct err *e)
 {
 	struct sockaddr_un sun = { 0 };
+	autofree char *socket_path = NULL;
 	autoclose int fd = -1;
 	char key[KEY_MAX];
 	mode_t mask;
@@ -243,6 +268,9 @@ session_listen(const struct places *p, const char *name, int *ret_fd,
 		return err_num(e, r, "cannot bind the socket of '%s'", name);
 	if (listen(fd, SESSION_BACKLOG) < 0)
 		return err_sys(e, "cannot listen for '%s'", name);
+	socket_path = session_socket(p, name);
+	if (socket_path != NULL)
+		path_link(name, socket_path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -252,8 +280,7 @@ session_forget(const struct places *p, const char *name)
 {
 	char key[KEY_MAX];
 
-	make_key(name, ".sock", key);
-	(void)unlinkat(p->run[0], key, 0);
+	remove_socket(p->run[0], name);
 	make_key(name, ".lock", key);
 	(void)unlinkat(p->run[0], key, 0);
 }
@@ -327,8 +354,7 @@ sweep(int run, const char *name)
 
 	if (try_lock(run, name, &fd) < 0)
 		return;
-	make_key(name, ".sock", key);
-	(void)unlinkat(run, key, 0);
+	remove_socket(run, name);
 	make_key(name, ".lock", key);
 	(void)unlinkat(run, key, 0);
 }

@@ -50,6 +50,9 @@ bool session_holds(const struct places *p, const char *name, int fd);
 /* As holder of the lock: remove both files. */
 void session_forget(const struct places *p, const char *name);
 
+/* The path of NAME's socket, where new ones go; malloc'd, or NULL. */
+char *session_socket(const struct places *p, const char *name);
+
 /* Does a living server hold NAME? */
 bool session_lives(const struct places *p, const char *name);
 
