@@ -208,6 +208,15 @@ arch_syscall_arg(const struct arch_regs *r, int i)
 	return args[i];
 }
 
+void
+arch_set_syscall_arg(struct arch_regs *r, int i, uint64_t val)
+{
+	unsigned long long *const args[6] = { &r->gp.rdi, &r->gp.rsi,
+		&r->gp.rdx, &r->gp.r10, &r->gp.r8, &r->gp.r9 };
+
+	*args[i] = val;
+}
+
 int64_t
 arch_syscall_ret(const struct arch_regs *r)
 {

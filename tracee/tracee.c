@@ -262,7 +262,7 @@ answers_eintr(uint64_t nr)
 	return false;
 }
 
-void
+bool
 tracee_fix_eintr(struct tracee *t, bool pending)
 {
 	uint8_t insn[2];
@@ -271,11 +271,13 @@ tracee_fix_eintr(struct tracee *t, bool pending)
 	if (pending || !t->known || !arch_in_syscall(&t->regs) ||
 	    arch_syscall_ret(&t->regs) != -EINTR ||
 	    !answers_eintr(arch_syscall_nr(&t->regs)))
-		return;
+		return false;
 	/* A call by int 0x80 has other numbers. */
 	from = (struct iovec){ (char *)NULL + arch_ip(&t->regs) - sizeof insn,
 		sizeof insn };
-	if (process_vm_readv(t->tid, &to, 1, &from, 1, 0) == sizeof insn &&
-	    arch_is_syscall(insn))
-		arch_rewind_syscall(&t->regs);
+	if (process_vm_readv(t->tid, &to, 1, &from, 1, 0) != sizeof insn ||
+	    !arch_is_syscall(insn))
+		return false;
+	arch_rewind_syscall(&t->regs);
+	return true;
 }

@@ -191,11 +191,11 @@ int tracee_pull_fd(pid_t pid, int fd, struct err *e);
 /*
  * Make the interrupted system call of a stopped T start again where the
  * kernel would have answered EINTR only because of the stop (epoll_wait,
- * sigtimedwait, semtimedop, socket calls with timeouts...). Such a call
- * starts with its full timeout: how much was left, nobody knows. PENDING is
- * true when a signal is deliverable: then the EINTR is genuine and stays.
+ * sigtimedwait, semtimedop, socket calls with timeouts...), with its full
+ * timeout. PENDING is true when a signal is deliverable: then the EINTR is
+ * genuine and stays. True: it will start again.
  */
-void tracee_fix_eintr(struct tracee *t, bool pending);
+bool tracee_fix_eintr(struct tracee *t, bool pending);
 
 /*
  * In a revival: let T, in its area A, begin call NR with ARGS, which sleeps

@@ -1,9 +1,8 @@
 /*
- * sleep.c - see sleep.h. /proc/TID/sched (CONFIG_SCHED_DEBUG, in every
- * distribution's kernel) shows when a sleeping thread last ran, by the clock
- * of its processor's run queue; what that clock says now is read the same
- * way of ourselves, on that processor. Without the file the time left is
- * unknown and the call sleeps its full time again.
+ * sleep.c - see sleep.h. A nanosleep that was told where to leave what is
+ * left has done so at the stop. Of all others the scheduler knows for how
+ * long they have slept (slept.h); where it does not, the time left is unknown
+ * and the call sleeps its full time again.
  *
  * A call that was restarted once shows as restart_syscall(2) with its own
  * arguments; which it was, its wait channel tells.
@@ -13,7 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <sched.h>
+#include <sched.h> /* CPU_SETSIZE */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
+#include "ckpt/process/slept.h"
 #include "ckpt/process/tree.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -47,48 +47,6 @@ read_proc(pid_t tid, const char *name, struct buf *b)
 
 	(void)snprintf(path, sizeof path, "/proc/%d/%s", tid, name);
 	return io_read_file(AT_FDCWD, path, b);
-}
-
-/* When TID last ran, by its run queue's clock, and how often it has slept. */
-static int
-read_sched(pid_t tid, uint64_t *ret_ran_ns, uint64_t *ret_switches)
-{
-	autobuf struct buf b = BUF_INIT(65536);
-	const char *ran, *switches;
-	unsigned long long ms, ns, n;
-	int r;
-
-	r = read_proc(tid, "sched", &b);
-	if (r < 0)
-		return r;
-	ran = strstr((const char *)b.data, "se.exec_start");
-	switches = strstr((const char *)b.data, "nr_voluntary_switches");
-	if (ran == NULL || switches == NULL ||
-	    sscanf(ran, "se.exec_start : %llu.%llu", &ms, &ns) != 2 ||
-	    sscanf(switches, "nr_voluntary_switches : %llu", &n) != 1)
-		return -ENOTSUP;
-	*ret_ran_ns = ms * NS_PER_MS + ns;
-	*ret_switches = n;
-	return 0;
-}
-
-/* The clock of the run queue of processor CPU. */
-static int
-read_clock(int cpu, uint64_t *ret_ns)
-{
-	cpu_set_t was, one;
-	uint64_t n;
-	int r;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_getaffinity(0, sizeof was, &was) < 0 ||
-	    sched_setaffinity(0, sizeof one, &one) < 0)
-		return -errno;
-	(void)sched_yield();
-	r = read_sched(getpid(), ret_ns, &n);
-	(void)sched_setaffinity(0, sizeof was, &was);
-	return r;
 }
 
 /* The call behind restart_syscall(2), by what it waits for. */
@@ -126,6 +84,14 @@ has_restart_block(const struct asleep *s)
 	}
 }
 
+/* epoll_wait(2) with an end. */
+static bool
+waits_by_register(uint64_t nr, const uint64_t args[6])
+{
+	return (nr == SYS_epoll_wait || nr == SYS_epoll_pwait) &&
+	    (int)args[3] > 0;
+}
+
 static int
 sample(struct ckpt *c, pid_t tid)
 {
@@ -133,7 +99,7 @@ sample(struct ckpt *c, pid_t tid)
 	struct asleep s = { .tid = tid };
 	unsigned long long nr, a[6];
 	struct procfs_stat st;
-	uint64_t ran, clock;
+	uint64_t slept;
 	void *p;
 
 	if (read_proc(tid, "syscall", &b) < 0 ||
@@ -144,12 +110,14 @@ sample(struct ckpt *c, pid_t tid)
 		s.args[i] = a[i];
 	s.nr = nr == SYS_restart_syscall ? restarted_call(tid, s.args) : nr;
 	s.restarted = nr == SYS_restart_syscall;
-	if (!has_restart_block(&s) || procfs_stat(tid, &st) < 0 ||
-	    st.processor < 0 || st.processor >= CPU_SETSIZE ||
-	    read_sched(tid, &ran, &s.n_switches) < 0 ||
-	    read_clock(st.processor, &clock) < 0 || c->n_asleep == SLEEPERS_MAX)
+	if (!has_restart_block(&s) && !waits_by_register(s.nr, s.args))
 		return 0;
-	s.end_ns = now_ns() - (clock > ran ? clock - ran : 0);
+	if (procfs_stat(tid, &st) < 0 || st.processor < 0 ||
+	    st.processor >= CPU_SETSIZE ||
+	    slept_for(tid, st.processor, &slept, &s.n_switches) < 0 ||
+	    c->n_asleep == SLEEPERS_MAX)
+		return 0;
+	s.end_ns = now_ns() - slept;
 	p = reallocarray(c->asleep, c->n_asleep + 1, sizeof *c->asleep);
 	if (p == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
@@ -175,11 +143,11 @@ sleep_sample(struct ckpt *c, struct task *t)
 void
 sleep_confirm(struct ckpt *c)
 {
-	uint64_t ran, n;
+	uint64_t n;
 
 	for (size_t i = 0; i < c->n_asleep; i++)
 		if (!c->asleep[i].restarted &&
-		    (read_sched(c->asleep[i].tid, &ran, &n) < 0 ||
+		    (slept_often(c->asleep[i].tid, &n) < 0 ||
 			n != c->asleep[i].n_switches + 1))
 			c->asleep[i].tid = 0; /* it woke up in between */
 }
@@ -220,6 +188,27 @@ whole_time(struct ckpt *c, struct task *t, uint64_t nr, const uint64_t args[6],
 	return 0;
 }
 
+/*
+ * What call NR has left of its time where it was told to. It may be the very
+ * place where the whole time was: that is gone.
+ */
+static bool
+read_remainder(struct task *t, uint64_t nr, const uint64_t args[6],
+    uint64_t *ret_ns)
+{
+	uint64_t at = nr == SYS_nanosleep ? args[1] :
+	    nr == SYS_clock_nanosleep     ? args[3] :
+					    0;
+	struct timespec ts;
+
+	if (at == 0 || tracee_read(&t->area, at, &ts, sizeof ts, NULL) < 0 ||
+	    ts.tv_sec < 0 || (uint64_t)ts.tv_sec > FOREVER / NS_PER_S / 4 ||
+	    ts.tv_nsec < 0 || (uint64_t)ts.tv_nsec >= NS_PER_S)
+		return false;
+	*ret_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	return true;
+}
+
 static const struct asleep *
 find(const struct asleep *v, size_t n, pid_t tid, uint64_t nr,
     const uint64_t args[6])
@@ -230,6 +219,28 @@ find(const struct asleep *v, size_t n, pid_t tid, uint64_t nr,
 	return NULL;
 }
 
+/* When call NR of TH ends that is known from FOUND or from SAMPLED. */
+static int
+find_end(struct ckpt *c, struct task *t, uint64_t nr, const uint64_t args[6],
+    const struct asleep *found, const struct asleep *sampled, uint64_t *ret_ns)
+{
+	uint64_t whole, left;
+	int r;
+
+	if (read_remainder(t, nr, args, &left)) {
+		*ret_ns = now_ns() + left;
+		return 0;
+	}
+	if (found != NULL) {
+		*ret_ns = found->end_ns;
+		return 0;
+	}
+	r = whole_time(c, t, nr, args, &whole);
+	if (r >= 0)
+		*ret_ns = sampled->end_ns + whole;
+	return r;
+}
+
 int
 sleep_save(struct ckpt *c, struct task *t, struct tracee *th, uint64_t *ret_nr,
     uint64_t *ret_left_ns)
@@ -237,7 +248,7 @@ sleep_save(struct ckpt *c, struct task *t, struct tracee *th, uint64_t *ret_nr,
 	const struct sleeps *known = c->req->sleeps;
 	const struct asleep *found = NULL;
 	struct asleep *sampled;
-	uint64_t args[6], nr = arch_syscall_nr(&th->regs), whole, end, now;
+	uint64_t args[6], nr = arch_syscall_nr(&th->regs), end, now;
 	int r;
 
 	*ret_nr = nr;
@@ -251,10 +262,9 @@ sleep_save(struct ckpt *c, struct task *t, struct tracee *th, uint64_t *ret_nr,
 	if (found == NULL && sampled == NULL)
 		return 0;
 	*ret_nr = found != NULL ? found->nr : sampled->nr;
-	r = whole_time(c, t, *ret_nr, args, &whole);
+	r = find_end(c, t, *ret_nr, args, found, sampled, &end);
 	if (r < 0)
 		return r;
-	end = found != NULL ? found->end_ns : sampled->end_ns + whole;
 	now = now_ns();
 	*ret_left_ns = end > now ? end - now : 1;
 	if (sampled != NULL) { /* for the server's memory */
@@ -263,6 +273,28 @@ sleep_save(struct ckpt *c, struct task *t, struct tracee *th, uint64_t *ret_nr,
 		sampled->n_switches = FOREVER;
 	}
 	return 0;
+}
+
+void
+sleep_shorten(const struct ckpt *c, struct tracee *th,
+    const struct arch_regs *was)
+{
+	const struct asleep *sampled;
+	uint64_t args[6], nr = arch_syscall_nr(was), left = 1, end, now;
+
+	for (int i = 0; i < 6; i++)
+		args[i] = arch_syscall_arg(was, i);
+	if (!waits_by_register(nr, args))
+		return;
+	sampled = find(c->asleep, c->n_asleep, th->tid, nr, args);
+	if (sampled == NULL)
+		return; /* it has only just begun */
+	end = sampled->end_ns + (uint64_t)(int)args[3] * NS_PER_MS;
+	now = now_ns();
+	if (end > now)
+		left = (end - now) / NS_PER_MS + 1;
+	if (left < args[3])
+		arch_set_syscall_arg(&th->regs, 3, left);
 }
 
 void

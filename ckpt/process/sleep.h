@@ -44,6 +44,14 @@ int sleep_save(struct ckpt *c, struct task *t, struct tracee *th,
     uint64_t *ret_nr, uint64_t *ret_left_ns);
 
 /*
+ * The tree is stopped, and TH will begin anew with the call it was in, WAS
+ * being its registers at the stop. Where a register says for how long, it is
+ * told what is left of it.
+ */
+void sleep_shorten(const struct ckpt *c, struct tracee *th,
+    const struct arch_regs *was);
+
+/*
  * Revival: put TH, a thread of T, to sleep again in NR, with the arguments
  * in REGS but for LEFT_NS. *RET_REBUILT: see tracee_rebuild_restart().
  */

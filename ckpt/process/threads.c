@@ -122,7 +122,9 @@ save_thread(struct ckpt *c, struct task *t, struct tracee *th)
 	if (r < 0)
 		return err_num(c->err, r, "%s (pid %d): %s", t->comm, t->pid,
 		    unread);
-	tracee_fix_eintr(th, ((st.sigpnd | st.shdpnd) & ~st.sigblk) != 0);
+	regs = th->regs;
+	if (tracee_fix_eintr(th, ((st.sigpnd | st.shdpnd) & ~st.sigblk) != 0))
+		sleep_shorten(c, th, &regs);
 	regs = th->regs;
 	m.vpid = (uint32_t)t->vpid;
 	m.vtid = (uint32_t)st.nspid;

@@ -29,6 +29,19 @@ nap(clockid_t clock, int flags, int64_t ns)
 	    took / MS);
 }
 
+/* As sleep(3) does: what is left is written over the whole. */
+static void
+nap_in_place(int64_t ns)
+{
+	int64_t begin = victim_now_ns(CLOCK_MONOTONIC), took;
+	struct timespec ts = { ns / SECOND, ns % SECOND };
+
+	EXPECT(nanosleep(&ts, &ts) == 0, "nap in place: %s", strerror(errno));
+	took = victim_now_ns(CLOCK_MONOTONIC) - begin;
+	EXPECT(took >= ns && took < ns + LATE, "nap of %jd ms took %jd ms",
+	    ns / MS, took / MS);
+}
+
 int
 main(void)
 {
@@ -40,6 +53,7 @@ main(void)
 		nap(CLOCK_MONOTONIC, 0, 700 * MS);
 		nap(CLOCK_MONOTONIC, TIMER_ABSTIME, 30 * MS);
 		nap(CLOCK_REALTIME, 0, 200 * MS);
+		nap_in_place(400 * MS);
 		nap(CLOCK_BOOTTIME, TIMER_ABSTIME, 100 * MS);
 		MUST(sigpending(&pending));
 	} while (!sigismember(&pending, SIGTERM));
