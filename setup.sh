@@ -41,6 +41,7 @@ test  cmd:vim            vim                     vim-enhanced           vim
 test  cmd:less           less                    less                   less
 test  cmd:top            procps                  procps-ng              procps-ng
 test  cmd:dvtm           dvtm                    dvtm                   dvtm
+test  cmd:tmux           tmux                    tmux                   tmux
 test  cmd:useradd        passwd                  shadow-utils           shadow
 test  cmd:qemu-system-x86_64 qemu-system-x86     qemu-system-x86        qemu-system-x86
 test  cmd:mkfs.ext4      e2fsprogs               e2fsprogs              e2fsprogs
