@@ -188,6 +188,7 @@ send_attach(struct client *c, struct err *e)
 	m.redraw = c->o->redraw;
 	m.has_stop_key = c->o->stop_key && c->tty >= 0;
 	m.stop_key = c->before.c_cc[VSUSP];
+	m.from = (char *)(uintptr_t)c->o->from;
 	m.login = c->o->login;
 	while (m.login != NULL && m.login[m.n_login] != NULL)
 		m.n_login++;

@@ -18,7 +18,8 @@ struct client_options {
 	int key;    /* control code of the detach key; -1: none */
 	bool quiet; /* no line about what happened */
 	bool read_only, low;
-	char **login; /* login_words(); NULL: none are sent */
+	const char *from; /* SESS_ID of the session we are in, or NULL */
+	char **login;     /* login_words(); NULL: none are sent */
 	enum client_redraw {
 		CLIENT_REDRAW_NONE, /* it is painted in any case */
 		CLIENT_REDRAW_CTRL_L,

@@ -59,6 +59,7 @@ struct server {
 	struct terminals terminals;
 	struct terminal *leader; /* its size is the session's */
 	struct peers peers;
+	size_t n_peers;
 	struct login login; /* of the latest attach */
 	struct login_links links;
 
@@ -156,6 +157,9 @@ int saving_start(struct server *s, struct peer *p, bool stop, struct err *e);
 
 /* PEER has gone: do not answer it. */
 void saving_forget(struct server *s, const struct peer *p);
+
+/* Does PEER wait for its save? */
+bool saving_is_for(const struct server *s, const struct peer *p);
 
 /* Give up the save that is under way, if any. */
 void saving_abort(struct server *s);

@@ -94,6 +94,14 @@ commands_attach(struct context *c, const char *name)
 		(void)close(sock);
 		return r;
 	}
+	if (own != NULL && k.msg->id != NULL &&
+	    own_is_seen_in(&c->places, own, k.msg->id)) {
+		(void)close(sock);
+		return err_set(&c->err, -ELOOP,
+		    "session '%s' shows '%s', in which you are: it cannot be "
+		    "attached in itself",
+		    name, own);
+	}
 	if (own != NULL && !c->quiet)
 		fprintf(stderr,
 		    "%s: you are inside session '%s': the detach key is its "
@@ -101,6 +109,7 @@ commands_attach(struct context *c, const char *name)
 		    c->program, own, name);
 	if (k.msg->text != NULL && !c->quiet)
 		fprintf(stderr, "%s", k.msg->text);
+	o.from = own != NULL ? getenv("SESS_ID") : NULL;
 	o.login = own_login(c);
 	r = client_attach(sock, &o, &c->err);
 	login_words_free(o.login);

@@ -289,6 +289,15 @@ print(const struct rows *rows)
 	}
 }
 
+static void
+print_names(const struct rows *rows)
+{
+	size_t i;
+
+	for (i = 0; i < rows->n; i++)
+		printf("%s\n", rows->v[i].name);
+}
+
 /* An end that was told is of interest only beside snapshots. */
 static void
 drop_seen(struct rows *rows)
@@ -399,6 +408,9 @@ run_list(struct context *c, char *arg, char **rest)
 		return r;
 	if (c->json)
 		return print_json(&rows, &c->err);
-	print(&rows);
+	if (c->quiet)
+		print_names(&rows);
+	else
+		print(&rows);
 	return 0;
 }

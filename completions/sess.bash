@@ -4,10 +4,17 @@ _sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -histo
 _sess_modifiers='-all -e -E -f -j -l -limit -q -r -stop'
 # words end
 
-# The names that `sess` lists.
+# The names that begin with $1, quoted. Not by compgen -W, which expands its
+# words: a name like $(cmd) would be run; nor as file names, for a directory of
+# that name would get a slash.
 _sess_names()
 {
-	command sess 2>/dev/null | awk -F '  +' 'NR > 1 { print $1 }'
+	local name quoted
+
+	while IFS= read -r name; do
+		printf -v quoted %q "$name"
+		[[ $name == "$1"* || $quoted == "$1"* ]] && COMPREPLY+=("$quoted")
+	done < <(command sess -q 2>/dev/null)
 }
 
 _sess()
@@ -31,8 +38,7 @@ _sess()
 	done
 	case $prev in
 	-a | -A | -d | -k | -save | -stop | -revive | -check | -mv | -rm | -pid | -send | -history | -env | -wait | -f | -l | -r)
-		mapfile -t COMPREPLY < <(compgen -W "$(_sess_names)" -- "$cur")
-		compopt -o filenames 2>/dev/null # quotes a name with a space
+		_sess_names "$cur"
 		[[ $prev == -save || $prev == -revive || $prev == -k || $prev == -env ]] || return
 		;;
 	-c | -n | -e | -limit)

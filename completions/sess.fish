@@ -1,7 +1,7 @@
 # fish completion for sess(1)
 
 function __sess_names
-    command sess 2>/dev/null | awk -F '  +' 'NR > 1 { print $1 }'
+    command sess -q 2>/dev/null
 end
 
 # words begin

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -125,10 +126,27 @@ peer_free(struct peer *p)
 	event_free(p->ev);
 	(void)close(p->fd);
 	LIST_REMOVE(p, link);
+	s->n_peers--;
 	free(p);
 	/* There is a descriptor again, if there was none. */
 	if (s->ev_listener != NULL)
 		(void)event_add(s->ev_listener, NULL);
+}
+
+/* What came is no message, or nothing will come any more. */
+static void
+refuse(struct peer *p, int r)
+{
+	struct err e = { .text = "" };
+
+	if (r < 0) {
+		(void)err_set(&e, r, "%s",
+		    r == -EMFILE ?
+			"too many descriptors came, or none are left" :
+			"what came is no message of sess");
+		control_fail(p, &e);
+	}
+	peer_free(p);
 }
 
 static void
@@ -145,7 +163,7 @@ on_message(evutil_socket_t fd, short what, void *arg)
 	if (r == 1)
 		requests_run(p, &k);
 	else
-		peer_free(p);
+		refuse(p, r);
 	server_finish(s);
 }
 
@@ -160,6 +178,33 @@ is_welcome(int fd, pid_t *ret_pid)
 		return false;
 	*ret_pid = uc.pid;
 	return uc.uid == geteuid() || uc.uid == 0;
+}
+
+/*
+ * Each connection takes descriptors, and saves need some: at half of what we
+ * may have, the oldest that wants nothing makes room. False: there is none.
+ */
+static bool
+make_room(struct server *s)
+{
+	struct err e = { .text = "" };
+	struct peer *p, *oldest = NULL;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    s->n_peers < limit.rlim_cur / 2)
+		return true;
+	(void)err_set(&e, -EMFILE, "session '%s' has too many connections",
+	    s->name);
+	LIST_FOREACH(p, &s->peers, link)
+	if (p->terminal == NULL && !p->awaits_end && !p->awaits_status &&
+	    !saving_is_for(s, p) && !send_is_from(s, p))
+		oldest = p;
+	if (oldest == NULL)
+		return false;
+	control_fail(oldest, &e);
+	peer_free(oldest);
+	return true;
 }
 
 static void
@@ -179,6 +224,7 @@ peer_new(struct server *s, int fd, pid_t pid)
 	p->fd = fd;
 	p->pid = pid;
 	LIST_INSERT_HEAD(&s->peers, p, link);
+	s->n_peers++;
 	(void)event_add(p->ev, NULL);
 }
 
@@ -199,11 +245,15 @@ on_connection(evutil_socket_t listener, short what, void *arg)
 			(void)event_del(s->ev_listener);
 		return;
 	}
-	if (is_welcome(fd, &pid)) {
+	if (!is_welcome(fd, &pid)) {
+		(void)err_set(&e, -EPERM, "session '%s' is not yours", s->name);
+	} else if (make_room(s)) {
 		peer_new(s, fd, pid);
 		return;
+	} else {
+		(void)err_set(&e, -EMFILE,
+		    "session '%s' has too many connections", s->name);
 	}
-	(void)err_set(&e, -EPERM, "session '%s' is not yours", s->name);
 	refused.fd = fd;
 	control_fail(&refused, &e);
 	(void)close(fd);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 #include "server/terminal.h"
 #include "session/ended.h"
 
+#define SEEN_IN_MAX 64   /* sessions in an answer to STATUS */
 #define REPORT_MAX 60000 /* bytes of an answer to CHECK */
 
 static struct pty_size
@@ -104,6 +106,8 @@ run_attach(struct peer *p, struct packet *k)
 	}
 	k->fds[0] = -1;
 	p->terminal = t;
+	(void)snprintf(p->id, sizeof p->id, "%s",
+	    m->from == NULL ? "" : m->from);
 	take_login(s, m);
 	s->expects_client = false;
 	screen_flush(s->screen);
@@ -161,6 +165,7 @@ run_status(struct peer *p, struct packet *k)
 {
 	struct server *s = p->server;
 	Sess__Message m = proto_message(SESS__KIND__INFO);
+	char *seen_in[SEEN_IN_MAX];
 	struct terminal *t;
 	int fd;
 
@@ -178,7 +183,12 @@ run_status(struct peer *p, struct packet *k)
 	m.rows = s->size.rows;
 	m.cols = s->size.cols;
 	LIST_FOREACH(t, &s->terminals, link)
-	m.terminals++;
+	{
+		m.terminals++;
+		if (t->peer->id[0] != 0 && m.n_seen_in < SEEN_IN_MAX)
+			seen_in[m.n_seen_in++] = t->peer->id;
+	}
+	m.seen_in = seen_in;
 	m.text = s->notes;
 	fd = s->over ? -1 : (int)syscall(SYS_pidfd_open, s->first, 0);
 	if (proto_send(p->fd, &m, &fd, fd >= 0 ? 1 : 0, MSG_DONTWAIT) < 0)

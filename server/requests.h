@@ -22,6 +22,7 @@ struct peer {
 	bool awaits_end;           /* -k: answered when it is over */
 	bool awaits_status;        /* -wait: told how it ended */
 	pid_t pid;                 /* 0: not to be seen from here */
+	char id[OWN_ID_LEN + 1];   /* of the session it attached from, or "" */
 };
 
 /* Do what K asks for, and answer P. */

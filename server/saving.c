@@ -196,10 +196,16 @@ saving_start(struct server *s, struct peer *p, bool stop, struct err *e)
 	return 0;
 }
 
+bool
+saving_is_for(const struct server *s, const struct peer *p)
+{
+	return s->saving != NULL && s->saving->peer == p;
+}
+
 void
 saving_forget(struct server *s, const struct peer *p)
 {
-	if (s->saving != NULL && s->saving->peer == p)
+	if (saving_is_for(s, p))
 		s->saving->peer = NULL;
 }
 

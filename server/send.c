@@ -85,6 +85,12 @@ send_next(struct server *s)
 	}
 }
 
+bool
+send_is_from(const struct server *s, const struct peer *p)
+{
+	return find(s, p) != NULL;
+}
+
 void
 send_forget(struct server *s, const struct peer *p)
 {

@@ -28,6 +28,9 @@ int send_put(struct server *s, struct peer *p, const uint8_t *data, size_t len,
 /* The input queue has got shorter: on with the next piece. */
 void send_next(struct server *s);
 
+/* Is a piece of P in line? */
+bool send_is_from(const struct server *s, const struct peer *p);
+
 /* P has gone: what has not been passed on is dropped. */
 void send_forget(struct server *s, const struct peer *p);
 

@@ -15,6 +15,7 @@
 #include "session/session.h"
 
 #define ANSWER_MS 2000
+#define DEPTH_MAX 8
 
 int
 own_new_id(char ret_id[OWN_ID_LEN + 1])
@@ -27,17 +28,28 @@ own_new_id(char ret_id[OWN_ID_LEN + 1])
 	return 0;
 }
 
+/* What the server of NAME says of itself. */
+static int
+ask(const struct places *p, const char *name, struct packet *ret_k)
+{
+	Sess__Message m = proto_message(SESS__KIND__STATUS);
+	autoclose int sock = -1;
+	int r = session_connect(p, name, &sock, NULL);
+
+	if (r == 0)
+		r = proto_send(sock, &m, NULL, 0, 0);
+	if (r == 0)
+		r = proto_await(sock, ANSWER_MS, ret_k);
+	return r < 0 ? r : r == 1 ? 0 : -EPIPE;
+}
+
 /* Has the living session NAME this number? */
 static bool
 has_id(const struct places *p, const char *name, const char *id)
 {
-	Sess__Message m = proto_message(SESS__KIND__STATUS);
 	struct packet k autopacket = PACKET_NONE;
-	autoclose int sock = -1;
 
-	return session_connect(p, name, &sock, NULL) == 0 &&
-	    proto_send(sock, &m, NULL, 0, 0) == 0 &&
-	    proto_await(sock, ANSWER_MS, &k) == 1 && k.msg->id != NULL &&
+	return ask(p, name, &k) == 0 && k.msg->id != NULL &&
 	    strcmp(k.msg->id, id) == 0;
 }
 
@@ -73,4 +85,31 @@ own_session(const struct places *p, char **ret_name)
 		return -ENOMEM;
 	*ret_name = found;
 	return 0;
+}
+
+/* DEPTH: how many sessions lie between, so that no circle catches us. */
+static bool
+is_seen_in(const struct places *p, const char *name, const char *id, int depth)
+{
+	struct packet k autopacket = PACKET_NONE;
+	size_t i;
+
+	if (name == NULL || depth > DEPTH_MAX || ask(p, name, &k) < 0)
+		return false;
+	for (i = 0; i < k.msg->n_seen_in; i++) {
+		autofree char *between = NULL;
+
+		if (strcmp(k.msg->seen_in[i], id) == 0)
+			return true;
+		between = find(p, k.msg->seen_in[i]);
+		if (is_seen_in(p, between, id, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+bool
+own_is_seen_in(const struct places *p, const char *name, const char *id)
+{
+	return is_seen_in(p, name, id, 0);
 }

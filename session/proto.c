@@ -137,7 +137,7 @@ proto_recv(int sock, int flags, struct packet *ret_p)
 		p.msg = sess__message__unpack(NULL, (size_t)n, data);
 	if (p.msg == NULL) {
 		packet_done(&p);
-		return -EBADMSG;
+		return h.msg_flags & MSG_CTRUNC ? -EMFILE : -EBADMSG;
 	}
 	*ret_p = p;
 	return 1;

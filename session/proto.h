@@ -43,7 +43,8 @@ int proto_encode(const Sess__Message *m, uint8_t **ret_data, size_t *ret_len);
 
 /*
  * Receive one. 1: *RET_P is filled; 0: the other side has closed; -EAGAIN
- * (MSG_DONTWAIT); -EBADMSG: not a message.
+ * (MSG_DONTWAIT); -EBADMSG: not a message; -EMFILE: more descriptors came
+ * than are allowed, or than this process may have.
  */
 int proto_recv(int sock, int flags, struct packet *ret_p);
 

@@ -57,8 +57,6 @@ session_check_name(const char *name, struct err *e)
 			    "a slash: choose another",
 			    name);
 	}
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return err_set(e, -EINVAL, "'%s' cannot be a name", name);
 	if (at != NULL && at[1] != 0 &&
 	    at[1 + strspn(at + 1, "0123456789")] == 0)
 		return err_set(e, -EINVAL,

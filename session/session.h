@@ -19,12 +19,12 @@
 #include "base/err.h"
 #include "session/places.h"
 
-#define SESSION_NAME_MAX 255 /* bytes */
-#define SESSION_BACKLOG 64   /* connections that wait to be let in */
+#define SESSION_NAME_MAX 4096 /* bytes */
+#define SESSION_BACKLOG 64    /* connections that wait to be let in */
 
 /*
  * Not empty, at most SESSION_NAME_MAX bytes of UTF-8, no slash, no control
- * characters, not "." or "..", and no "@" and digits at the end.
+ * characters, and no "@" and digits at the end.
  */
 int session_check_name(const char *name, struct err *e);
 

@@ -1,5 +1,6 @@
 """Several terminals at one session, and sessions inside sessions."""
 
+import json
 import os
 import signal
 import sys
@@ -220,3 +221,25 @@ def test_two_hundred_sessions(sess):
     script = f"seq -f s%g 200 | xargs -P 8 -n 1 {sess.binary} -k"
     assert sess.command(["sh", "-c", script], timeout=120).status == 0
     assert sess.ok().count("\n") == 1
+
+
+def test_a_circle_of_sessions_is_refused(sess):
+    """a is attached in b, b in c: then c cannot be attached in a."""
+    a = sess.terminal("-c", "a", "bash", "--norc")
+    a.wait("bash-")
+    sess.ok("-n", "b", "bash", "--norc")
+    sess.ok("-n", "c", "bash", "--norc")
+    for outer, inner in (("b", "a"), ("c", "b")):
+        line = f"{sess.binary} -a {inner}\r"
+        sess.ok("-send", outer, input=line.encode())
+    harness.wait_until(
+        lambda: [x["terminals"] for x in json.loads(sess.ok("-j"))] == [2, 1, 0]
+    )
+    for target in ("b", "c"):
+        a.line(f"clear; {sess.binary} -a {target}; echo st=$?")
+        a.wait("shows 'a'")
+        a.wait("st=1")
+    # Side by side is no circle.
+    sess.ok("-n", "d", "sh", "-c", "echo dee; cat")
+    a.line(f"clear; {sess.binary} -a d")
+    a.wait("dee")
