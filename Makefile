@@ -183,6 +183,14 @@ lint: all
 format:
 	$(CLANG_FORMAT) --style=file -i $(C_FILES)
 
+# Units for a home directory are looked for elsewhere, and no system unit is.
+HOMELY  = $(filter $(HOME)/%,$(PREFIX))
+UNITS_D ?= $(PREFIX)/lib/systemd/system
+BEFORE   = session-.scope.d user@.service.d
+APPARMOR = $(DESTDIR)/etc/apparmor.d
+# A file of boot/ with the program's place filled in.
+fill = sed 's|@BIN@|$(PREFIX)/bin|g' boot/$(1) >$(2) && chmod 644 $(2)
+
 BIN  = $(DESTDIR)$(PREFIX)/bin
 MAN  = $(DESTDIR)$(MANDIR)
 DATA = $(DESTDIR)$(PREFIX)/share
@@ -199,6 +207,17 @@ install: all
 	install -m 644 completions/_sess $(DATA)/zsh/site-functions/_sess
 	install -m 644 completions/sess.fish \
 		$(DATA)/fish/vendor_completions.d/sess.fish
+	install -d $(DATA)/sess
+	$(call fill,sess.init,$(DATA)/sess/sess.init)
+	$(call fill,sess.apparmor,$(DATA)/sess/sess.apparmor)
+ifeq ($(HOMELY),)
+	install -d $(BEFORE:%=$(DESTDIR)$(UNITS_D)/%)
+	$(call fill,sess.service,$(DESTDIR)$(UNITS_D)/sess.service)
+	for d in $(BEFORE); do install -m 644 boot/before-sess.conf \
+		$(DESTDIR)$(UNITS_D)/$$d/50-sess.conf || exit 1; done
+	if [ -e $(APPARMOR)/abi/4.0 ] && [ -w $(APPARMOR) ]; then \
+		$(call fill,sess.apparmor,$(APPARMOR)/sess); fi
+endif
 
 # Called by these names sess takes their command lines: for whoever wants it.
 install-compat: install
@@ -208,6 +227,12 @@ install-compat: install
 uninstall:
 	for f in dtach abduco; do [ "$$(readlink $(BIN)/$$f)" != sess ] || \
 		rm -f $(BIN)/$$f || exit 1; done
+ifeq ($(HOMELY),)
+	rm -f $(DESTDIR)$(UNITS_D)/sess.service $(APPARMOR)/sess \
+		$(BEFORE:%=$(DESTDIR)$(UNITS_D)/%/50-sess.conf)
+	-rmdir $(BEFORE:%=$(DESTDIR)$(UNITS_D)/%) 2>/dev/null
+endif
+	rm -rf $(DATA)/sess
 	rm -f $(BIN)/sess $(DATA)/bash-completion/completions/sess \
 		$(DATA)/zsh/site-functions/_sess \
 		$(DATA)/fish/vendor_completions.d/sess.fish

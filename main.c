@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "cmd/commands.h"
 #include "cmd/compat.h"
+#include "cmd/users.h"
 #include "config.h"
 #include "server/keys.h"
 
@@ -78,6 +79,8 @@ static int set_low(struct context *c, const char *arg);
 static int set_json(struct context *c, const char *arg);
 static int set_all(struct context *c, const char *arg);
 static int set_limit(struct context *c, const char *arg);
+static int set_user(struct context *c, const char *arg);
+static int set_everyone(struct context *c, const char *arg);
 
 static const struct {
 	const char *option;
@@ -98,6 +101,10 @@ static const struct {
 	{ "l", false, "", "its size follows the other terminals", set_low },
 	{ "all", false, "", "-save: all that run; -revive: all that ran last",
 	    set_all },
+	{ "user", true, "USER", "root: act as USER; -revive: with root's help",
+	    set_user },
+	{ "everyone", false, "", "root: -save -all, -revive -all of every user",
+	    set_everyone },
 	{ "limit", true, "SECONDS", "-save -all: for all of them together",
 	    set_limit },
 	{ "j", false, "", "the list, or -env, as JSON", set_json },
@@ -195,6 +202,21 @@ set_limit(struct context *c, const char *arg)
 		    "'%s' is no number of seconds from 1 to %d", arg,
 		    LIMIT_MAX_S);
 	c->limit_s = (unsigned)n;
+	return 0;
+}
+
+static int
+set_user(struct context *c, const char *arg)
+{
+	c->user = arg;
+	return 0;
+}
+
+static int
+set_everyone(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->everyone = true;
 	return 0;
 }
 
@@ -319,6 +341,27 @@ check_rest(struct context *c, const struct command *cmd, char **ret_arg,
 				 usage_error(c, "one word too many:", rest[1]);
 }
 
+/* As whom the rest is done. 1: it was done in other processes. */
+static int
+choose_user(struct context *c, const struct command *cmd)
+{
+	bool revive = cmd != NULL && cmd->run == run_revive;
+	bool save = cmd != NULL && cmd->run == run_save;
+	int r = 0;
+
+	if (c->everyone && (c->user != NULL || !c->all || !(save || revive)))
+		return usage_error(c,
+		    "only with -save -all or -revive -all:", "-everyone");
+	if (c->user != NULL && cmd != NULL && cmd->follows == NAME_COMMAND)
+		return usage_error(c,
+		    "not where a program is started:", "-user");
+	if (c->everyone)
+		r = users_each(c, save);
+	if (r == 0 && c->user != NULL)
+		r = users_enter(c, revive);
+	return r;
+}
+
 static int
 run(struct context *c, int argc, char **argv)
 {
@@ -333,6 +376,9 @@ run(struct context *c, int argc, char **argv)
 		return r;
 	if (cmd != NULL && cmd->follows == NOTHING)
 		return cmd->run(c, NULL, NULL);
+	r = choose_user(c, cmd);
+	if (r != 0)
+		return r < 0 ? r : c->exit_status;
 	r = places_open(&c->places, &c->err);
 	if (r < 0)
 		return r;
@@ -369,9 +415,11 @@ main(int argc, char **argv)
 {
 	struct context c = { .places = PLACES_NONE,
 		.program = "sess",
+		.broker = -1,
 		.key = keys_parse(DETACH_KEY) };
 	const char *called = argc > 0 ? argv[0] : "";
 	FILE *complaints = stderr;
+	char who[64];
 	size_t i;
 	int r;
 
@@ -392,7 +440,8 @@ main(int argc, char **argv)
 	places_close(&c.places);
 	if (r < 0) {
 		(void)fflush(stdout);
-		fprintf(complaints, "%s: %s\n", c.program, c.err.text);
+		fprintf(complaints, "%s: %s%s\n", c.program, users_prefix(&c, who),
+		    c.err.text);
 		r = c.exit_status != 0 ? c.exit_status : 1;
 	}
 	if (fflush(stdout) != 0 && r == 0) {

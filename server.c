@@ -366,7 +366,8 @@ start_revived(struct server *s, const struct launch *l, struct err *e)
 {
 	struct revive_request req = { .name = l->name,
 		.generation = l->generation,
-		.saved_dirfd = s->places.saved };
+		.saved_dirfd = s->places.saved,
+		.by_root = l->by_root };
 	struct revived rv = { .master = -1, .status_fd = -1 };
 	int r;
 
@@ -425,7 +426,8 @@ start(struct server *s, const struct launch *l, int *ret_exit, struct err *e)
 static void
 become_daemon(const struct launch *l, int lock, int result)
 {
-	int keep[] = { lock, result, l->cwd }, fd, max;
+	int helper = l->by_root == NULL ? -1 : l->by_root->sock;
+	int keep[] = { lock, result, l->cwd, helper }, fd, max;
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t none;
 	size_t i;
@@ -436,7 +438,7 @@ become_daemon(const struct launch *l, int lock, int result)
 	for (i = 0, max = 2; i < N_ELEMENTS(keep); i++)
 		max = keep[i] > max ? keep[i] : max;
 	for (fd = 3; fd <= max; fd++)
-		if (fd != lock && fd != result && fd != l->cwd)
+		if (fd != lock && fd != result && fd != l->cwd && fd != helper)
 			(void)close(fd);
 	(void)close_range((unsigned)max + 1, ~0u, 0);
 	(void)fcntl(lock, F_SETFD, FD_CLOEXEC);
@@ -504,13 +506,14 @@ server_main(const struct launch *l, int lock, int result)
 	r = s.name == NULL ? -ENOMEM : start(&s, l, &exit_status, &e);
 	(void)close(l->cwd);
 	(void)!chdir("/");
-	report(result, r, exit_status, s.generation, &e);
-	(void)close(result);
-	if (r < 0) {
+	if (r < 0) { /* who is told of it may take the name at once */
 		session_forget(&s.places, l->name);
 		login_close(&s.places, &s.links);
-		_exit(1);
 	}
+	report(result, r, exit_status, s.generation, &e);
+	(void)close(result);
+	if (r < 0)
+		_exit(1);
 	(void)event_base_dispatch(s.base);
 	end_all(&s);
 	exit(0);

@@ -50,6 +50,8 @@ fault_point(const char *name, struct err *e)
 		(void)raise(SIGKILL);
 		__builtin_trap(); /* pid 1 of a namespace is deaf to itself */
 	}
+	while (strncmp(rest, "hold", 4) == 0)
+		(void)pause();
 	return err_set(e, -EIO, "fault injected at %s", name);
 }
 #else

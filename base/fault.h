@@ -5,6 +5,7 @@
  *
  *   SESS_FAULT=name:kill[:n]   SIGKILL this process at the n-th passing (1)
  *   SESS_FAULT=name:fail[:n]   FAULT() returns -EIO at the n-th passing (1)
+ *   SESS_FAULT=name:hold[:n]   sleep there until killed: to be looked at
  *   SESS_FAULT_LOG=file        append the name of every point passed
  */
 #ifndef BASE_FAULT_H

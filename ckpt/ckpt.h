@@ -121,10 +121,17 @@ void save_abort(struct save *s);
 
 /* ---- reviving: in the new server ---- */
 
+/* Root's helper, a child of ours that makes the namespaces: by_root.h. */
+struct by_root {
+	int sock;
+	pid_t pid;
+};
+
 struct revive_request {
 	const char *name;
 	uint64_t generation; /* 0: the latest */
 	int saved_dirfd;
+	const struct by_root *by_root; /* NULL: by our own means */
 };
 
 /* The revived session. */

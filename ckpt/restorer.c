@@ -287,7 +287,7 @@ restore(struct restorer *rs)
 	size_t next = 0;
 	int r;
 
-	r = space_mount(&rs->c);
+	r = rs->mounted ? 0 : space_mount(&rs->c);
 	if (r >= 0)
 		r = load_tree(rs);
 	if (r >= 0)
@@ -307,8 +307,8 @@ restore(struct restorer *rs)
 
 /* ---- the report ---- */
 
-static int
-send_report(struct restorer *rs, int result)
+int
+restorer_report(struct restorer *rs, int result)
 {
 	struct report rep = { .result = result, .err = rs->err };
 	union {
@@ -353,8 +353,8 @@ let_go(struct restorer *rs)
 	tracee_detach(rs->server.threads);
 }
 
-/* Pid 1: never returns. Ending it ends everything that it has made. */
-static void
+/* Ending it ends everything that it has made. */
+noreturn void
 restorer_main(struct restorer *rs)
 {
 	pid_t standin;
@@ -369,7 +369,7 @@ restorer_main(struct restorer *rs)
 		r = FAULT("revive.report", rs->c.err);
 	if (r < 0)
 		files_undo(&rs->c);
-	if (send_report(rs, r) < 0 || r < 0)
+	if (restorer_report(rs, r) < 0 || r < 0)
 		_exit(1);
 	if (read(rs->sock, &go, 1) != 1 ||
 	    FAULT("revive.let-go", rs->c.err) < 0) {
@@ -399,6 +399,6 @@ restorer_leave(struct restorer *rs, const Img__Machine *m)
 			r = err_sys(&rs->err, "forking the restorer");
 	}
 	if (r < 0)
-		(void)send_report(rs, r);
+		(void)restorer_report(rs, r);
 	_exit(r < 0);
 }

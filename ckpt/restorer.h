@@ -30,7 +30,24 @@ struct restorer {
 	Img__Mm **mms;      /* of c.tasks[i]; NULL for zombies; owned */
 	struct task server; /* the stand-in, as a task */
 	struct tracee server_thread;
+	bool mounted; /* /proc and /dev/pts are there already */
 };
+
+/* RS as calloc'd, ready to be filled. */
+void restorer_init(struct restorer *rs);
+
+/*
+ * Open GENERATION (0: the latest, told) of NAME in SAVED_DIRFD, and see
+ * whether this machine can revive it. *RET_M is the caller's to free.
+ */
+int restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
+    uint64_t *generation, Img__Machine **ret_m);
+
+/* Tell the server on RS->sock. 0 or negative errno. */
+int restorer_report(struct restorer *rs, int result);
+
+/* Pid 1: rebuild the tree, report, let it go. */
+noreturn void restorer_main(struct restorer *rs);
 
 /*
  * In a process of its own: leave for the namespaces, fork the restorer in

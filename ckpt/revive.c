@@ -23,8 +23,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
+#include "ckpt/by_root.h"
 #include "ckpt/image/store.h"
 #include "ckpt/memory/vdso.h"
 #include "ckpt/process/sleep.h"
@@ -51,6 +53,59 @@ check_machine(struct ckpt *c, const Img__Machine *m)
 		    "was saved on, or a newer one",
 		    missing);
 	return vdso_check(c);
+}
+
+static int
+open_image(struct ckpt *c, const char *name, uint64_t *generation)
+{
+	struct ckpt_generation *v = NULL;
+	autoclose int dirfd = -1;
+	size_t n;
+	int r;
+
+	r = store_open(c->saved_dirfd, name, false, &dirfd, c->err);
+	if (r < 0)
+		return r;
+	if (*generation == 0) {
+		r = store_list(dirfd, &v, &n, c->err);
+		if (r >= 0 && n == 0)
+			r = err_set(c->err, -ENOENT, "no snapshot of %s", name);
+		if (r >= 0)
+			*generation = v[n - 1].number;
+		free(v);
+	}
+	return r < 0 ? r : image_open(dirfd, *generation, &c->img, c->err);
+}
+
+void
+restorer_init(struct restorer *rs)
+{
+	rs->c = (struct ckpt){ .err = &rs->err,
+		.session_master = -1,
+		.notes = BUF_INIT(REPORT_NOTES_MAX),
+		.obstacles = BUF_INIT(REPORT_NOTES_MAX) };
+}
+
+int
+restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
+    uint64_t *generation, Img__Machine **ret_m)
+{
+	Img__Machine *m;
+	int r;
+
+	rs->c.saved_dirfd = saved_dirfd;
+	r = FAULT("revive.image", &rs->err);
+	if (r >= 0)
+		r = open_image(&rs->c, name, generation);
+	if (r < 0)
+		return r;
+	m = image_find(rs->c.img, IMG_MACHINE, 0, &img__machine__descriptor,
+	    &rs->err);
+	if (m == NULL)
+		return -EBADMSG;
+	rs->c.machine = m;
+	*ret_m = m;
+	return check_machine(&rs->c, m);
 }
 
 static int
@@ -214,29 +269,24 @@ start(struct restorer *rs, const Img__Machine *m,
 	return r;
 }
 
+/* The same by means of root's helper, which is there already. */
 static int
-open_image(struct ckpt *c, const struct revive_request *req,
-    uint64_t *ret_generation)
+start_by_root(struct restorer *rs, const struct revive_request *req,
+    const Img__Machine *m, int (*ready)(void *arg, const struct revived *r),
+    void *arg, struct revived *ret)
 {
-	struct ckpt_generation *v = NULL;
-	autoclose int dirfd = -1;
-	size_t n;
+	const struct by_root *b = req->by_root;
 	int r;
 
-	r = store_open(req->saved_dirfd, req->name, false, &dirfd, c->err);
-	if (r < 0)
-		return r;
-	*ret_generation = req->generation;
-	if (req->generation == 0) {
-		r = store_list(dirfd, &v, &n, c->err);
-		if (r >= 0 && n == 0)
-			r = err_set(c->err, -ENOENT, "no snapshot of %s",
-			    req->name);
-		if (r >= 0)
-			*ret_generation = v[n - 1].number;
-		free(v);
-	}
-	return r < 0 ? r : image_open(dirfd, *ret_generation, &c->img, c->err);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r = by_root_ask(b, req->name, ret->generation, req->saved_dirfd, m,
+	    &rs->err);
+	if (r >= 0)
+		r = take_over(rs, b->sock, ready, arg, ret);
+	(void)close(b->sock); /* on failure: the restorer gives up */
+	while (waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
 }
 
 int
@@ -251,23 +301,16 @@ revive_start(const struct revive_request *req,
 
 	if (rs == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
-	rs->c = (struct ckpt){ .err = &rs->err,
-		.saved_dirfd = req->saved_dirfd,
-		.session_master = -1,
-		.userns = space_needs_userns(),
-		.notes = BUF_INIT(REPORT_NOTES_MAX),
-		.obstacles = BUF_INIT(REPORT_NOTES_MAX) };
-	r = open_image(&rs->c, req, &got.generation);
-	if (r >= 0) {
-		m = image_find(rs->c.img, IMG_MACHINE, 0,
-		    &img__machine__descriptor, &rs->err);
-		rs->c.machine = m;
-		r = m == NULL ? -EBADMSG : check_machine(&rs->c, m);
-	}
+	restorer_init(rs);
+	rs->c.userns = req->by_root == NULL && space_needs_userns();
+	got.generation = req->generation;
+	r = restorer_open(rs, req->saved_dirfd, req->name, &got.generation, &m);
 	if (r >= 0)
 		r = read_session(&rs->c, &got.session);
 	if (r >= 0)
-		r = start(rs, m, ready, arg, &got);
+		r = req->by_root == NULL ?
+		    start(rs, m, ready, arg, &got) :
+		    start_by_root(rs, req, m, ready, arg, &got);
 	if (r >= 0) {
 		rs->c.parent = got.parent;
 		got.sleeps = sleep_learn(&rs->c);

@@ -39,13 +39,13 @@ space_needs_userns(void)
 }
 
 static int
-write_file(struct ckpt *c, const char *path, const char *text)
+write_file(struct err *e, const char *path, const char *text)
 {
 	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int r;
 
 	r = fd < 0 ? -errno : io_write(fd, text, strlen(text));
-	return r < 0 ? err_num(c->err, r, "writing %s", path) : 0;
+	return r < 0 ? err_num(e, r, "writing %s", path) : 0;
 }
 
 static int
@@ -54,12 +54,12 @@ map_ids(struct ckpt *c, uid_t uid, gid_t gid)
 	char map[64];
 	int r;
 
-	r = write_file(c, "/proc/self/setgroups", "deny");
+	r = write_file(c->err, "/proc/self/setgroups", "deny");
 	(void)snprintf(map, sizeof map, "%u %u 1", uid, uid);
 	if (r >= 0)
-		r = write_file(c, "/proc/self/uid_map", map);
+		r = write_file(c->err, "/proc/self/uid_map", map);
 	(void)snprintf(map, sizeof map, "%u %u 1", gid, gid);
-	return r < 0 ? r : write_file(c, "/proc/self/gid_map", map);
+	return r < 0 ? r : write_file(c->err, "/proc/self/gid_map", map);
 }
 
 /* This process' offset of a clock against the initial time namespace. */
@@ -101,23 +101,35 @@ print_offset(char *text, size_t len, const char *clock, int64_t ns)
 	    (long long)rest);
 }
 
+/* Offsets of two clocks against the first time namespace. */
+struct offsets {
+	int64_t monotonic_ns, boottime_ns;
+};
+
+static struct offsets
+own_offsets(void)
+{
+	return (struct offsets){ own_offset_ns("monotonic"),
+		own_offset_ns("boottime") };
+}
+
 static int
-set_clocks(struct ckpt *c, const Img__Machine *m, int64_t own_mono,
-    int64_t own_boot)
+set_clocks(const struct offsets *own, int64_t monotonic_ns, int64_t boottime_ns,
+    struct err *e)
 {
 	char mono[80], boot[80], text[160];
 
 	print_offset(mono, sizeof mono, "monotonic",
-	    offset_for(CLOCK_MONOTONIC, own_mono, m->monotonic_ns));
+	    offset_for(CLOCK_MONOTONIC, own->monotonic_ns, monotonic_ns));
 	print_offset(boot, sizeof boot, "boottime",
-	    offset_for(CLOCK_BOOTTIME, own_boot, m->boottime_ns));
+	    offset_for(CLOCK_BOOTTIME, own->boottime_ns, boottime_ns));
 	(void)snprintf(text, sizeof text, "%s%s", mono, boot);
-	return write_file(c, "/proc/self/timens_offsets", text);
+	return write_file(e, "/proc/self/timens_offsets", text);
 }
 
 /* What to do about a namespace that may not be made. */
 static int
-explain_unshare(struct ckpt *c)
+explain_unshare(bool userns, struct err *e)
 {
 	int num = errno;
 	const char *what = "an old kernel or a container forbids it";
@@ -125,34 +137,53 @@ explain_unshare(struct ckpt *c)
 	if (num == ENOSPC)
 		what = "sysctl user.max_user_namespaces and its neighbours "
 		       "must not be 0";
-	else if (num == EPERM && c->userns)
+	else if (num == EPERM && userns)
 		what = "unprivileged user namespaces are forbidden here "
 		       "(sysctl kernel.unprivileged_userns_clone, "
 		       "kernel.apparmor_restrict_unprivileged_userns)";
-	return err_set(c->err, -num,
+	return err_set(e, -num,
 	    "cannot make the namespaces a revival "
 	    "needs (%s): %s",
 	    strerror(num), what);
 }
 
+/* Leave, with a user namespace or without. */
+static int
+leave(bool userns, struct err *e)
+{
+	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWTIME;
+	int r = FAULT("revive.unshare", e);
+
+	if (r < 0)
+		return r;
+	if (unshare(flags | (userns ? CLONE_NEWUSER : 0)) < 0)
+		return explain_unshare(userns, e);
+	return 0;
+}
+
 int
 space_enter(struct ckpt *c, const Img__Machine *m)
 {
-	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWTIME;
-	int64_t own_mono = own_offset_ns("monotonic");
-	int64_t own_boot = own_offset_ns("boottime");
+	struct offsets own = own_offsets();
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	int r;
 
-	r = FAULT("revive.unshare", c->err);
-	if (r < 0)
-		return r;
-	if (unshare(flags | (c->userns ? CLONE_NEWUSER : 0)) < 0)
-		return explain_unshare(c);
-	if (c->userns)
+	r = leave(c->userns, c->err);
+	if (r >= 0 && c->userns)
 		r = map_ids(c, uid, gid);
-	return r < 0 ? r : set_clocks(c, m, own_mono, own_boot);
+	return r < 0 ?
+	    r :
+	    set_clocks(&own, m->monotonic_ns, m->boottime_ns, c->err);
+}
+
+int
+space_leave(int64_t monotonic_ns, int64_t boottime_ns, struct err *e)
+{
+	struct offsets own = own_offsets();
+	int r = leave(false, e);
+
+	return r < 0 ? r : set_clocks(&own, monotonic_ns, boottime_ns, e);
 }
 
 static int

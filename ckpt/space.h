@@ -17,6 +17,9 @@ bool space_needs_userns(void);
  */
 int space_enter(struct ckpt *c, const Img__Machine *m);
 
+/* The same as root, with the clocks going on from these. */
+int space_leave(int64_t monotonic_ns, int64_t boottime_ns, struct err *e);
+
 /* In the restorer, pid 1: its own /proc and /dev/pts. */
 int space_mount(struct ckpt *c);
 

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "cmd/all.h"
+#include "cmd/users.h"
 #include "server/launch.h"
 #include "session/own.h"
 #include "session/proto.h"
@@ -38,10 +39,14 @@ round_done(struct round *g)
 }
 
 static void
-fail(struct round *g, const char *name, const char *why)
+fail(const struct context *c, struct round *g, const char *name,
+    const char *why)
 {
+	char who[64];
+
 	g->n_failed++;
-	fprintf(stderr, "sess: session '%s': %s\n", name, why);
+	fprintf(stderr, "sess: %ssession '%s': %s\n", users_prefix(c, who),
+	    name, why);
 }
 
 static int
@@ -68,7 +73,7 @@ ask(struct context *c, struct round *g, struct one *o)
 	if (r == 0 && (r = proto_send(o->sock, &m, NULL, 0, 0)) < 0)
 		(void)err_num(&e, r, "it cannot be asked");
 	if (r < 0) {
-		fail(g, o->name, e.text);
+		fail(c, g, o->name, e.text);
 		scope_close(&o->sock);
 	}
 }
@@ -81,11 +86,11 @@ take(struct context *c, struct round *g, struct one *o)
 
 	scope_close(&o->sock);
 	if (r <= 0)
-		fail(g, o->name, "its server has gone away");
+		fail(c, g, o->name, "its server has gone away");
 	else if (k.msg->kind == SESS__KIND__SAVED)
 		snapshots_say_saved(c, k.msg, o->name);
 	else
-		fail(g, o->name,
+		fail(c, g, o->name,
 		    k.msg->text != NULL ? k.msg->text : "it refuses");
 }
 
@@ -130,7 +135,7 @@ await(struct context *c, struct round *g, int64_t began_ms)
 	} while (waiting > 0 && (r > 0 || (r < 0 && errno == EINTR)));
 	for (i = 0; i < g->n; i++)
 		if (g->v[i].sock >= 0)
-			fail(g, g->v[i].name, "it was not saved in time");
+			fail(c, g, g->v[i].name, "it was not saved in time");
 	return 0;
 }
 
@@ -179,7 +184,7 @@ revive(struct context *c, struct round *g, const char *name)
 
 	g->n++;
 	if (commands_start(c, &l, &lr) < 0)
-		fail(g, name, c->err.text);
+		fail(c, g, name, c->err.text);
 	else
 		snapshots_say_revived(c, name, lr.generation);
 }

@@ -216,6 +216,7 @@ commands_start(struct context *c, struct launch *l,
 	l->umask = umask(077);
 	(void)umask(l->umask);
 	l->env = environ;
+	l->broker = c->broker;
 	copy_terminal(l, &tio);
 	r = launch_start(&c->places, l, &exit_status, ret_result, &c->err);
 	if (r < 0)

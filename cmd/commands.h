@@ -22,6 +22,9 @@ struct context {
 	bool quiet, force, stop;
 	bool read_only, low; /* how to attach */
 	bool json;
+	const char *user;    /* act as; NULL: who we are */
+	bool everyone;       /* ... as every user, one after the other */
+	int broker;          /* broker.h; -1: none */
 	bool all;            /* -save, -revive: every session */
 	unsigned limit_s;    /* -save -all: seconds; 0: no limit */
 	const char *program; /* we were called as */

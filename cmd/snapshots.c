@@ -11,6 +11,7 @@
 #include "ckpt/ckpt.h"
 #include "cmd/all.h"
 #include "cmd/commands.h"
+#include "cmd/users.h"
 #include "server/launch.h"
 #include "session/ended.h"
 #include "session/proto.h"
@@ -20,14 +21,16 @@ void
 snapshots_say_saved(const struct context *c, const Sess__Message *m,
     const char *name)
 {
+	char who[64];
+
 	if (m->text != NULL)
 		fprintf(stderr, "%s", m->text);
 	if (c->quiet)
 		return;
-	printf("saved as %s@%llu (%u processes, %llu KiB, stopped for "
+	printf("%ssaved as %s@%llu (%u processes, %llu KiB, stopped for "
 	       "%llu.%llu ms%s)%s%s\n",
-	    name, (unsigned long long)m->generation, m->n_tasks,
-	    (unsigned long long)m->image_len / 1024,
+	    users_prefix(c, who), name, (unsigned long long)m->generation,
+	    m->n_tasks, (unsigned long long)m->image_len / 1024,
 	    (unsigned long long)m->stopped_us / 1000,
 	    (unsigned long long)m->stopped_us % 1000 / 100,
 	    m->slow ? ": copied while stopped" : "",
@@ -38,9 +41,12 @@ void
 snapshots_say_revived(const struct context *c, const char *name,
     uint64_t generation)
 {
+	char who[64];
+
 	if (!c->quiet)
-		printf("revived from %s@%llu, attach with sess -a %s\n", name,
-		    (unsigned long long)generation, name);
+		printf("%srevived from %s@%llu, attach with sess -a %s\n",
+		    users_prefix(c, who), name, (unsigned long long)generation,
+		    name);
 }
 
 /* One name, or -all, which takes none. 1: all. */

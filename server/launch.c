@@ -25,13 +25,11 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "server.h"
+#include "server/broker.h"
 #include "session/session.h"
 
 #define ORDER_MAX (8 << 20) /* bytes of command line and environment */
 #define ANSWER_MS 10000
-
-/* Descriptors of CREATE, in this order. */
-enum { FD_ORDER, FD_CWD, FD_LOCK, FD_RESULT, N_CREATE };
 
 /* ---- in the process that becomes the server's grandparent ---- */
 
@@ -142,20 +140,25 @@ write_order(const struct launch *l, int *ret_fd, struct err *e)
 	return 0;
 }
 
+/* By message to another session's server, or by way of root's broker. */
 static int
-order_sibling(int sock, const struct launch *l, int lock, int result,
-    struct err *e)
+order_by(int sock, const struct launch *l, int lock, int result, struct err *e)
 {
 	Sess__Message m = proto_message(SESS__KIND__CREATE);
 	struct packet k autopacket = PACKET_NONE;
 	autoclose int order = -1;
-	int r;
+	int fds[N_LAUNCH_FDS], r;
 
 	r = write_order(l, &order, e);
 	if (r < 0)
 		return r;
-	r = proto_send(sock, &m, (int[]){ order, l->cwd, lock, result },
-	    N_CREATE, 0);
+	fds[LAUNCH_ORDER] = order;
+	fds[LAUNCH_CWD] = l->cwd;
+	fds[LAUNCH_LOCK] = lock;
+	fds[LAUNCH_RESULT] = result;
+	if (l->broker >= 0)
+		return broker_order(l->broker, fds, e);
+	r = proto_send(sock, &m, fds, N_LAUNCH_FDS, 0);
 	if (r == 0)
 		r = proto_await(sock, ANSWER_MS, &k);
 	if (r < 0 || k.msg == NULL)
@@ -217,27 +220,22 @@ terminate(char **v, size_t n)
 	return w;
 }
 
-/* In the child that is no child of this server. */
+/* Be the server that M asks for. */
 static _Noreturn void
-obey(const Sess__Order *m, const int *fds)
+serve_order(const Sess__Order *m, const int *fds, const struct by_root *by_root)
 {
 	struct termios tio;
 	struct launch l = { .name = m->name,
 		.umask = m->umask & 0777,
 		.expects_client = m->expects_client,
 		.revive = m->revive,
-		.generation = m->generation };
-	pid_t pid = fork(); /* libc's own, which puts its state right */
+		.generation = m->generation,
+		.by_root = by_root,
+		.broker = -1 };
 
-	if (pid != 0)
-		_exit(pid < 0);
-	(void)setsid();
-	pid = fork();
-	if (pid != 0)
-		_exit(pid < 0);
 	l.argv = terminate(m->argv, m->n_argv);
 	l.env = terminate(m->env, m->n_env);
-	l.cwd = open_cwd(m, fds[FD_CWD]);
+	l.cwd = open_cwd(m, fds[LAUNCH_CWD]);
 	l.size = (struct pty_size){ .rows = (unsigned short)m->rows,
 		.cols = (unsigned short)m->cols,
 		.xpixel = (unsigned short)m->xpixel,
@@ -246,7 +244,37 @@ obey(const Sess__Order *m, const int *fds)
 		memcpy(&tio, m->termios.data, sizeof tio);
 		l.termios = &tio;
 	}
-	become_server(&l, fds[FD_LOCK], fds[FD_RESULT]);
+	become_server(&l, fds[LAUNCH_LOCK], fds[LAUNCH_RESULT]);
+}
+
+_Noreturn void
+launch_obey(const int *fds, const struct by_root *by_root)
+{
+	struct launch_result lr = { .exit_status = 1 };
+	struct err e = { .text = "" };
+	Sess__Order *m = NULL;
+
+	lr.error = read_order(fds[LAUNCH_ORDER], &m, &e);
+	if (lr.error == 0)
+		serve_order(m, fds, by_root);
+	memcpy(lr.text, e.text, sizeof lr.text);
+	(void)io_write(fds[LAUNCH_RESULT], &lr, sizeof lr);
+	_exit(1);
+}
+
+/* In the child that is no child of this server. */
+static _Noreturn void
+obey(const Sess__Order *m, const int *fds)
+{
+	pid_t pid = fork(); /* libc's own, which puts its state right */
+
+	if (pid != 0)
+		_exit(pid < 0);
+	(void)setsid();
+	pid = fork();
+	if (pid != 0)
+		_exit(pid < 0);
+	serve_order(m, fds, NULL);
 }
 
 int
@@ -256,11 +284,11 @@ launch_sibling(const struct packet *p, struct err *e)
 	long pid;
 	int r;
 
-	if (p->n_fds != N_CREATE)
+	if (p->n_fds != N_LAUNCH_FDS)
 		return err_set(e, -EBADMSG,
 		    "the request for a session is "
 		    "malformed");
-	r = read_order(p->fds[FD_ORDER], &m, e);
+	r = read_order(p->fds[LAUNCH_ORDER], &m, e);
 	if (r == 0) {
 		pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 		if (pid == 0)
@@ -304,9 +332,9 @@ launch_start(const struct places *p, const struct launch *l, int *ret_exit,
 		return err_sys(e, "cannot make a pipe");
 	hear = fds[0];
 	say = fds[1];
-	sock = own_server(p);
-	r = sock < 0 ? fork_server(l, lock, say, e) :
-		       order_sibling(sock, l, lock, say, e);
+	sock = l->broker >= 0 ? -1 : own_server(p);
+	r = sock < 0 && l->broker < 0 ? fork_server(l, lock, say, e) :
+					order_by(sock, l, lock, say, e);
 	scope_close(&say);
 	if (r < 0)
 		return r;

@@ -13,10 +13,20 @@
 #include <termios.h>
 
 #include "base/err.h"
+#include "ckpt/ckpt.h"
 #include "pty.h"
 #include "session/own.h"
 #include "session/places.h"
 #include "session/proto.h"
+
+/* What an order for a server consists of: descriptors, in this order. */
+enum {
+	LAUNCH_ORDER, /* an Order (sess.proto) */
+	LAUNCH_CWD,
+	LAUNCH_LOCK,   /* the name's */
+	LAUNCH_RESULT, /* takes a struct launch_result */
+	N_LAUNCH_FDS
+};
 
 struct launch {
 	const char *name;
@@ -26,10 +36,12 @@ struct launch {
 	mode_t umask;
 	const struct termios *termios; /* NULL: defaults */
 	struct pty_size size;
-	bool expects_client;     /* the creator is about to attach */
-	bool revive;             /* bring back instead of starting argv */
-	uint64_t generation;     /* revive: 0 is the latest */
-	char id[OWN_ID_LEN + 1]; /* made where the server is */
+	bool expects_client;           /* the creator is about to attach */
+	bool revive;                   /* bring back instead of starting argv */
+	uint64_t generation;           /* revive: 0 is the latest */
+	char id[OWN_ID_LEN + 1];       /* made where the server is */
+	const struct by_root *by_root; /* revive: root's helper, or NULL */
+	int broker;                    /* broker.h: who starts it; -1: we do */
 };
 
 /* How it went, in one piece over a pipe. */
@@ -52,5 +64,11 @@ int launch_start(const struct places *p, const struct launch *l, int *ret_exit,
  * nothing of P.
  */
 int launch_sibling(const struct packet *p, struct err *e);
+
+/*
+ * Where the server is to be, in a process of its own: do what the order FDS
+ * asks for, a revival with the help of BY_ROOT.
+ */
+_Noreturn void launch_obey(const int *fds, const struct by_root *by_root);
 
 #endif

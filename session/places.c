@@ -180,6 +180,16 @@ places_open(struct places *ret_p, struct err *e)
 	return 0;
 }
 
+bool
+places_exist(void)
+{
+	autofree char *path = NULL;
+	struct stat st;
+
+	return state_path(&path, NULL) == 0 && lstat(path, &st) == 0 &&
+	    S_ISDIR(st.st_mode);
+}
+
 void
 places_close(struct places *p)
 {

@@ -15,6 +15,8 @@
 #ifndef PLACES_H
 #define PLACES_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 #define N_RUN 2
@@ -34,6 +36,12 @@ struct places {
 
 /* Open all of them, making what is missing. 0, or negative errno and E. */
 int places_open(struct places *ret_p, struct err *e);
+
+/*
+ * Has this user anything that places_open() would find? Nothing is made. For
+ * the environment of account_enter(): SESS_DIR does not count.
+ */
+bool places_exist(void);
 
 void places_close(struct places *p);
 #define autoplaces scoped(places_close)

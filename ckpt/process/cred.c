@@ -7,7 +7,9 @@
  * Who it comes back as depends on who revives. Root restores all of it. An
  * ordinary user's tree lives in a user namespace that maps one user and one
  * group: only processes that are wholly the owner's can live there, groups
- * cannot be set, and no capability is left in the end.
+ * cannot be set, and no capability is left in the end. By root for a user
+ * (by_root.h) there is no such namespace, and neither a capability to change
+ * securebits or the bounding set: they are those of a login.
  *
  * This is the last resource: everything before needs the capabilities that
  * are given up here.
@@ -348,13 +350,18 @@ plan_root(struct plan *p, struct task *t, const Img__Cred *m,
 	plan_capset(p, t, m->cap_effective & prm, prm, inh);
 }
 
-/* An ordinary user, with all capabilities in a namespace that has nothing. */
+/*
+ * An ordinary user, with all capabilities in a namespace that has nothing, or
+ * in none with one.
+ */
 static void
-plan_owner(struct plan *p, struct task *t, const Img__Cred *m,
-    const struct procfs_status *ours)
+plan_owner(struct plan *p, struct task *t, const struct ckpt *c,
+    const Img__Cred *m, const struct procfs_status *ours)
 {
-	plan_bounding(p, m, ours->cap_bnd);
-	plan_prctl(p, "securebits", PR_SET_SECUREBITS, m->securebits);
+	if (c->userns) {
+		plan_bounding(p, m, ours->cap_bnd);
+		plan_prctl(p, "securebits", PR_SET_SECUREBITS, m->securebits);
+	}
 	plan_capset(p, t, 0, 0, 0);
 }
 
@@ -374,7 +381,7 @@ revive_thread(struct ckpt *c, struct task *t, size_t i, const Img__Cred *m,
 	if (by_root(c))
 		plan_root(&p, t, m, ours);
 	else
-		plan_owner(&p, t, m, ours);
+		plan_owner(&p, t, c, m, ours);
 	if (m->no_new_privs)
 		plan_add(&p, "no_new_privs", SYS_prctl, PR_SET_NO_NEW_PRIVS, 1,
 		    0);
@@ -435,6 +442,11 @@ tell(struct ckpt *c, struct task *t, const Img__Cred *m,
 		note(c, t,
 		    "it has lost its capabilities: only root can give "
 		    "them back");
+	if (!c->userns &&
+	    ((ours->cap_bnd & ~m->cap_bounding) != 0 || m->securebits != 0))
+		note(c, t,
+		    "it may gain capabilities by running programs, which it "
+		    "had renounced: only its user's own revival keeps that");
 	if (m->n_groups != (size_t)getgroups(0, NULL))
 		note_once(c,
 		    "supplementary groups are those that you have "

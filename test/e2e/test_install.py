@@ -1,6 +1,7 @@
 """make install and sh setup.sh try, into a directory of their own."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -33,10 +34,23 @@ def test_install_and_uninstall_leave_nothing(tmp_path):
     _run("make", "-s", "install-compat", *where)
     files = _files(tmp_path)
     assert {"usr/bin/sess", "usr/bin/dtach", "usr/bin/abduco"} <= set(files)
+    unit = tmp_path / "usr/lib/systemd/system/sess.service"
+    assert "ExecStart=-/usr/bin/sess -revive" in unit.read_text()
+    assert "@" not in unit.read_text()
     assert "usr/share/man/man1/sess.1" in files
     assert "usr/share/zsh/site-functions/_sess" in files
     _run("make", "-s", "uninstall", *where)
     assert _files(tmp_path) == []
+
+
+@pytest.mark.xdist_group("make")
+def test_the_units_are_good(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here")
+    _run("make", "-s", "install", f"PREFIX={tmp_path}", f"APPARMOR={tmp_path}/none")
+    unit = tmp_path / "lib/systemd/system/sess.service"
+    out = _run("systemd-analyze", "verify", "--man=no", unit)
+    assert [x for x in out.splitlines() if "sess" in x] == []
 
 
 @pytest.mark.xdist_group("make")

@@ -11,7 +11,7 @@ for f in man/*.[15]; do
 	[ -z "$out" ] || { printf '%s\n' "$out"; bad=1; }
 done
 
-for f in setup.sh test/*/*.sh; do
+for f in setup.sh boot/sess.init test/*/*.sh; do
 	[ -f "$f" ] || continue
 	sh -n "$f" || bad=1
 	if command -v shellcheck >/dev/null 2>&1; then

@@ -1,0 +1,167 @@
+/*
+ * by_root.c - see by_root.h.
+ */
+#include "ckpt/by_root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/scope.h"
+#include "ckpt/space.h"
+
+#define NAME_CAP 256 /* a session's name and its NUL */
+
+/* What is read as root. */
+struct clocks {
+	int64_t monotonic_ns, boottime_ns;
+};
+
+/* What is read as the user; the directory saved/ comes beside it. */
+struct order {
+	uint64_t generation;
+	char name[NAME_CAP];
+};
+
+/* ---- in the server ---- */
+
+int
+by_root_ask(const struct by_root *b, const char *name, uint64_t generation,
+    int saved_dirfd, const Img__Machine *m, struct err *e)
+{
+	struct clocks clocks = { m->monotonic_ns, m->boottime_ns };
+	struct order o = { .generation = generation };
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = { .space = { 0 } };
+	struct iovec iov = { .iov_base = &o, .iov_len = sizeof o };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = u.space,
+		.msg_controllen = sizeof u.space };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+
+	if (strlen(name) >= sizeof o.name)
+		return err_set(e, -ENAMETOOLONG, "the name is too long");
+	(void)snprintf(o.name, sizeof o.name, "%s", name);
+	*cm = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof saved_dirfd) };
+	memcpy(CMSG_DATA(cm), &saved_dirfd, sizeof saved_dirfd);
+	if (send(b->sock, &clocks, sizeof clocks, MSG_NOSIGNAL) < 0 ||
+	    sendmsg(b->sock, &msg, MSG_NOSIGNAL) < 0)
+		return err_sys(e, "root's helper has gone");
+	return 0;
+}
+
+/* ---- in the helper ---- */
+
+static noreturn void
+give_up(struct restorer *rs, int result)
+{
+	(void)restorer_report(rs, result);
+	_exit(1);
+}
+
+static int
+recv_order(int sock, struct order *ret_o, int *ret_fd, struct err *e)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	struct iovec iov = { .iov_base = ret_o, .iov_len = sizeof *ret_o };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = u.space,
+		.msg_controllen = sizeof u.space };
+	struct cmsghdr *cm;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	cm = n == (ssize_t)sizeof *ret_o ? CMSG_FIRSTHDR(&msg) : NULL;
+	if (cm == NULL || cm->cmsg_type != SCM_RIGHTS ||
+	    cm->cmsg_len != CMSG_LEN(sizeof *ret_fd))
+		return err_set(e, -EBADMSG, "the server asks for no image");
+	memcpy(ret_fd, CMSG_DATA(cm), sizeof *ret_fd);
+	ret_o->name[NAME_CAP - 1] = 0;
+	return 0;
+}
+
+/* Pid 1 of the new namespaces: root for two mounts, then the user. */
+static noreturn void
+be_restorer(struct restorer *rs, const struct account *a)
+{
+	Img__Machine *m = NULL;
+	struct order o;
+	int r, fd = -1;
+
+	r = space_mount(&rs->c);
+	if (r >= 0)
+		r = account_become(a, true, &rs->err);
+	/* What it makes copies its memory and has to be traced. */
+	if (r >= 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+		r = err_sys(&rs->err, "becoming traceable");
+	if (r >= 0)
+		r = recv_order(rs->sock, &o, &fd, &rs->err);
+	if (r >= 0)
+		r = FAULT("revive.by-root", &rs->err);
+	if (r >= 0 && pipe2(rs->status, O_CLOEXEC) < 0)
+		r = err_sys(&rs->err, "making a pipe");
+	if (r >= 0)
+		r = restorer_open(rs, fd, o.name, &o.generation, &m);
+	if (r < 0)
+		give_up(rs, r);
+	rs->mounted = true;
+	restorer_main(rs);
+}
+
+/* Nothing of root's: no terminal, no file. */
+static void
+shut_all_but(int *sock)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
+
+	for (fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd);
+	*sock = dup2(*sock, STDERR_FILENO + 1);
+	(void)close_range(STDERR_FILENO + 2, ~0u, 0);
+}
+
+noreturn void
+by_root_main(int sock, const struct account *a)
+{
+	struct restorer *rs = calloc(1, sizeof *rs);
+	struct clocks clocks;
+	ssize_t n;
+	pid_t pid;
+	int r;
+
+	shut_all_but(&sock);
+	do
+		n = recv(sock, &clocks, sizeof clocks, 0);
+	while (n < 0 && errno == EINTR);
+	if (rs == NULL || n != (ssize_t)sizeof clocks)
+		_exit(1); /* the server has ended before */
+	restorer_init(rs);
+	rs->sock = sock;
+	r = space_leave(clocks.monotonic_ns, clocks.boottime_ns, &rs->err);
+	if (r < 0)
+		give_up(rs, r);
+	pid = fork();
+	if (pid == 0)
+		be_restorer(rs, a);
+	if (pid < 0)
+		give_up(rs, err_sys(&rs->err, "forking the restorer"));
+	_exit(0);
+}

@@ -1,0 +1,254 @@
+"""Root for other users: -user and -everyone; where sessions are found when a
+login comes or goes (house: mounts and users of the test's own)."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import harness
+import houses
+import pytest
+
+CHECKPOINT_RESTORE = f"{1 << 40:016x}"
+NONE = "0" * 16
+
+
+@pytest.fixture
+def house(bin_dir):
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for other users")
+    top = Path(tempfile.mkdtemp(prefix="sess-house-", dir="/tmp"))
+    h = houses.House(top, bin_dir)
+    yield h
+    h.close()
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def start(house, user, *names):
+    for name in names:
+        house.ok(user, "-n", name, "bash", "--norc")
+
+
+def ask(house, user, name, line):
+    """What LINE prints, typed into a shell of a session."""
+    out = house.home[user] / f"out-{os.urandom(4).hex()}"
+    text = f"{{ {line}; }} >{out}- 2>&1; mv {out}- {out}\n"
+    house.ok(user, "-send", name, input=text.encode())
+    harness.wait_until(out.exists, what=lambda: house.ok(user, "-history", name))
+    return out.read_text()
+
+
+def test_root_revives_as_the_user(house):
+    start(house, "alice", "work")
+    ask(house, "alice", "work", "kept=orange")
+    house.ok("alice", "-save", "-stop", "work")
+    out = house.ok("root", "-revive", "-user", "alice", "work")
+    assert out == "revived from work@1, attach with sess -a work\n"
+    assert house.states("alice") == {"work": "detached"}
+    assert house.states("root") == {}
+    uid = house.uid["alice"]
+    procs = house.processes("alice")
+    assert len(procs) >= 4  # server, pid 1, stand-in, shell
+    for p in procs:
+        s = houses.status(p)
+        for ids in ("Uid", "Gid"):
+            assert s[ids].split() == [str(uid)] * 4
+        assert s["Groups"].split() == [str(uid), str(house.spare_gid)]
+        for caps in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert s[caps] == NONE, (p, harness.comm(p), caps)
+        assert s["NoNewPrivs"] == "0"
+        assert os.readlink(f"/proc/{p}/ns/user") == os.readlink("/proc/self/ns/user")
+    assert ask(house, "alice", "work", "echo $kept $UID") == f"orange {uid}\n"
+    # sudo and its like become root by their file's owner: they may.
+    here = ask(house, "alice", "work", "stat -c %u /etc /; grep Bnd /proc/self/status")
+    assert here.split()[:2] == ["0", "0"]
+    assert here.split()[3] == houses.status("self")["CapBnd"]
+
+
+def test_again_and_again_by_root_and_by_the_user(house):
+    start(house, "alice", "work")
+    ask(house, "alice", "work", "n=0")
+    for n in range(1, 6):
+        house.ok("alice", "-save", "-stop", "work")
+        if n % 2:
+            house.ok("root", "-revive", "-user", "alice", "work")
+        else:
+            house.ok("alice", "-revive", "work")
+        assert ask(house, "alice", "work", "n=$((n+1)); echo $n") == f"{n}\n"
+    house.ok("alice", "-save", "work")
+    house.ok("alice", "-k", "work")
+    assert house.states("alice") == {"work": "ended"}
+    assert house.processes() == []
+
+
+def test_nothing_of_roots_gets_in(house):
+    start(house, "alice", "work")
+    house.ok("alice", "-save", "-stop", "work")
+    env = {
+        "SECRET": "of-root",
+        "SESS_DIR": str(house.home["root"] / "other"),
+        "XDG_STATE_HOME": str(house.home["root"] / "state"),
+        "HOME": str(house.home["root"]),
+    }
+    house.ok("root", "-revive", "-user", "alice", "work", env=env)
+    assert os.listdir(house.home["root"]) == []
+    for p in house.processes("alice"):
+        assert b"of-root" not in harness._read(p, "environ")
+        assert not [
+            t for fd in os.listdir(f"/proc/{p}/fd")
+            if (t := os.readlink(f"/proc/{p}/fd/{fd}")).startswith(
+                str(house.home["root"]))
+        ]
+    house.lose_power()
+    house.ok("root", "-user", "alice", "-rm", "work", env=env)
+    assert house.states("alice") == {}
+
+
+def test_limits_are_those_of_a_login(house):
+    start(house, "alice", "work")
+    house.ok("alice", "-save", "-stop", "work")
+    house.ok("root", "-revive", "-user", "alice", "work")
+    (server,) = [p for p in house.processes("alice")
+                 if harness.comm(p) == "sess-server"]
+    limits = harness._read(server, "limits").decode().splitlines()
+    (nofile,) = [x.split() for x in limits if x.startswith("Max open files")]
+    assert nofile[3:5] == ["333", "400"]
+    # What the program had is lowered to what is allowed, and it is said.
+    assert "at most 400 is allowed" in attach_text(house)
+
+
+def attach_text(house):
+    t = harness.Terminal(
+        house.argv("alice", [house.bin / "sess", "-a", "work"]),
+        house.env("alice"), harness.User("root"), cols=200)
+    t.wait("\n")
+    harness.wait_until(lambda: t.pump(0.05) or "allowed" in t.raw.decode())
+    text = t.raw.decode()
+    t.detach()
+    t.close()
+    return text
+
+
+def test_the_image_is_read_without_roots_rights(house):
+    """Held at every step of the revival, whatever runs is looked at."""
+    binary = house.bin / "fault" / "sess"
+    if not binary.exists():
+        pytest.skip("no fault build: make fault")
+    start(house, "alice", "work")
+    house.ok("alice", "-save", "-stop", "work")
+    for point in ("revive.image", "revive.by-root", "revive.open",
+                  "revive.map", "revive.resource", "revive.report"):
+        env = {"SESS_FAULT": point + ":hold"}
+        log = house.home["alice"] / "log"
+        env["SESS_FAULT_LOG"] = str(log)
+        argv = house.argv("root", [str(binary), "-revive", "-user", "alice", "work"])
+        p = subprocess.Popen(argv, env=house.env("root", env), cwd="/",
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        harness.wait_until(lambda: log.exists() and point in log.read_text())
+        seen = set()
+        for pid in house.processes("alice"):
+            s = houses.status(pid)
+            assert set(s["Uid"].split()) == {str(house.uid["alice"])}
+            assert s["CapPrm"] in (NONE, CHECKPOINT_RESTORE), (point, pid, s)
+            seen.add(s["CapPrm"])
+        assert seen, point
+        house.lose_power()
+        p.communicate(timeout=30)
+        assert p.returncode != 0
+        log.unlink()
+    house.ok("root", "-revive", "-user", "alice", "work")
+
+
+def test_what_belongs_to_somebody_else_is_refused(house):
+    start(house, "alice", "work")
+    start(house, "bob", "work")
+    for user in ("alice", "bob"):
+        house.ok(user, "-save", "-stop", "work")
+    state = {u: house.home[u] / ".local/state/sess" for u in ("alice", "bob")}
+    image = state["alice"] / "saved/work/1.sess"
+    kept = image.read_bytes()
+    # An image of root's, of bob's, and links to them.
+    for owner in ("root", "bob"):
+        os.chown(image, house.uid[owner], house.uid[owner])
+        err = house.fails("root", "-revive", "-user", "alice", "work")
+        assert "belongs to" in err or "ermission" in err, err
+    foreign = house.home["root"] / "1.sess"
+    foreign.write_bytes(kept)
+    foreign.chmod(0o644)
+    house.home["root"].chmod(0o755)
+    image.unlink()
+    for link in (os.symlink, os.link):
+        link(foreign, image)
+        house.fails("root", "-revive", "-user", "alice", "work")
+        image.unlink()
+    # Directories that are links to what is not alice's.
+    for part in ("saved", "run", "ended"):
+        os.rename(state["alice"] / part, state["alice"] / "aside")
+        os.symlink(state["bob"] / part, state["alice"] / part)
+        err = house.fails("root", "-revive", "-user", "alice", "work")
+        os.unlink(state["alice"] / part)
+        os.rename(state["alice"] / "aside", state["alice"] / part)
+    os.rename(state["alice"], house.home["alice"] / "aside")
+    os.symlink(state["bob"], state["alice"])
+    house.fails("root", "-revive", "-user", "alice", "work")
+    assert house.processes() == []
+    # Nothing of bob's and nothing of root's was changed.
+    assert house.states("bob") == {"work": "saved"}
+    assert foreign.read_bytes() == kept and foreign.stat().st_uid == 0
+    assert sorted(os.listdir(house.home["root"])) == ["1.sess"]
+
+
+def test_who_may_and_which_users(house):
+    assert "only root can act for user 'bob'" in house.fails(
+        "alice", "-revive", "-user", "bob", "work")
+    assert "only root can act" in house.fails("alice", "-save", "-all", "-everyone")
+    assert "there is no user 'nobody-there'" in house.fails(
+        "root", "-user", "nobody-there")
+    assert "there is no snapshot of 'x'" in house.fails(
+        "root", "-revive", "-user", "alice", "x")
+    for args in (("-everyone",), ("-everyone", "-revive", "x"),
+                 ("-user", "alice", "-n", "x", "true"),
+                 ("-user", "alice", "-everyone", "-save", "-all")):
+        assert house.sess("root", *args).status == 2, args
+
+
+def test_everyone_at_shutdown_and_at_boot(house):
+    start(house, "alice", "one", "two", "gone")
+    start(house, "bob", "work")
+    start(house, "root", "own")
+    house.ok("alice", "-save", "gone")
+    house.ok("alice", "-k", "gone")
+    out = house.ok("root", "-save", "-stop", "-all", "-limit", "60", "-everyone")
+    assert sorted(x.partition(" (")[0] for x in out.splitlines()) == [
+        "alice: saved as one@1",
+        "alice: saved as two@1",
+        "bob: saved as work@1",
+        "root: saved as own@1",
+    ]
+    house.lose_power()
+    out = house.ok("root", "-revive", "-all", "-everyone")
+    assert out.splitlines() == [
+        "root: revived from own@1, attach with sess -a own",
+        "alice: revived from one@1, attach with sess -a one",
+        "alice: revived from two@1, attach with sess -a two",
+        "bob: revived from work@1, attach with sess -a work",
+    ]
+    assert house.states("alice") == {
+        "one": "detached", "two": "detached", "gone": "ended"}
+    assert house.states("bob") == {"work": "detached"}
+    house.ok("root", "-k", "own")
+
+
+def test_one_user_s_trouble_is_not_another_s(house):
+    start(house, "alice", "work")
+    start(house, "bob", "work")
+    house.ok("root", "-save", "-stop", "-all", "-everyone")
+    image = house.home["alice"] / ".local/state/sess/saved/work/1.sess"
+    image.write_bytes(b"x" * 10000)
+    os.chmod(house.home["root"], 0o000)
+    r = house.sess("root", "-revive", "-all", "-everyone")
+    assert r.status == 1
+    assert r.out == "bob: revived from work@1, attach with sess -a work\n"
+    assert all(x.startswith("sess: alice: ") for x in r.err.splitlines()), r
