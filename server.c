@@ -94,9 +94,9 @@ server_give_up_name(struct server *s)
 	if (s->lock < 0)
 		return;
 	control_unlisten(s);
-	login_close(&s->places, &s->links);
 	session_forget(&s->places, s->name);
 	scope_close(&s->lock);
+	login_close(&s->places, &s->links);
 }
 
 void

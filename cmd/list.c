@@ -22,6 +22,8 @@
 #include "session/session.h"
 
 #define ANSWER_MS 1000 /* for all of them together */
+#define REACH_MS 10
+#define REACH_TRIES 50
 #define JSON_MAX (16 << 20)
 
 void
@@ -64,17 +66,44 @@ get_row(struct rows *rows, const char *name, bool *ret_new)
 
 /* ---- living ones ---- */
 
+/*
+ * Connect to NAME, which held its lock just now. A server that starts or ends
+ * holds it without a socket for a moment. -ENOENT: it has ended.
+ */
+static int
+reach(struct context *c, const char *name, int *ret_sock)
+{
+	const struct timespec pause = { .tv_nsec = REACH_MS * 1000000 };
+	int i, r;
+
+	for (i = 0; i < REACH_TRIES; i++) {
+		r = session_connect(&c->places, name, ret_sock, NULL);
+		if (r != -ECONNREFUSED && r != -ENOENT)
+			return r;
+		if (!session_lives(&c->places, name))
+			return -ENOENT;
+		(void)nanosleep(&pause, NULL);
+	}
+	return r;
+}
+
 static void
-ask(struct context *c, struct row *row)
+ask(struct context *c, struct rows *rows, const char *name)
 {
 	Sess__Message m = proto_message(SESS__KIND__STATUS);
-	int r = session_connect(&c->places, row->name, &row->sock, NULL);
+	autoclose int sock = -1;
+	int r = reach(c, name, &sock);
+	struct row *row;
+	bool is_new;
 
+	row = r == -ENOENT ? NULL : get_row(rows, name, &is_new);
+	if (row == NULL || !is_new)
+		return;
 	(void)snprintf(row->state, sizeof row->state, "not answering");
 	if (r == 0)
-		r = proto_send(row->sock, &m, NULL, 0, MSG_DONTWAIT);
-	if (r < 0)
-		scope_close(&row->sock);
+		r = proto_send(sock, &m, NULL, 0, MSG_DONTWAIT);
+	if (r == 0)
+		row->sock = TAKE_FD(sock);
 }
 
 static void
@@ -145,15 +174,10 @@ add_living(struct context *c, struct rows *rows)
 {
 	char **names = NULL;
 	size_t n = 0, i;
-	bool is_new;
 	int r = session_names(&c->places, &names, &n, &c->err);
 
-	for (i = 0; i < n; i++) {
-		struct row *row = get_row(rows, names[i], &is_new);
-
-		if (row != NULL)
-			ask(c, row);
-	}
+	for (i = 0; i < n; i++)
+		ask(c, rows, names[i]);
 	session_names_free(names, n);
 	return r;
 }
