@@ -440,8 +440,8 @@ main(int argc, char **argv)
 	places_close(&c.places);
 	if (r < 0) {
 		(void)fflush(stdout);
-		fprintf(complaints, "%s: %s%s\n", c.program, users_prefix(&c, who),
-		    c.err.text);
+		fprintf(complaints, "%s: %s%s\n", c.program,
+		    users_prefix(&c, who), c.err.text);
 		r = c.exit_status != 0 ? c.exit_status : 1;
 	}
 	if (fflush(stdout) != 0 && r == 0) {
