@@ -19,9 +19,11 @@
 
 #include "base/buf.h"
 #include "base/scope.h"
+#include "client/features.h"
 #include "client/relay.h"
 #include "config.h"
 #include "session/ended.h"
+#include "session/features.h"
 #include "session/undo.h"
 
 #define ANSWER_MS 10000
@@ -39,6 +41,7 @@ struct client {
 	struct undo_page *page;
 	struct relay *relay; /* NULL: the terminal itself is lent */
 	int signals;         /* signalfd */
+	uint64_t features;   /* of the terminal, session/features.h */
 	sigset_t mask_before;
 	bool finished, suspended, detached;
 	int result;      /* exit status, or negative errno */
@@ -87,6 +90,16 @@ write_bounded(int tty, const uint8_t *data, size_t len)
 	}
 }
 
+static struct pty_size
+get_size(const struct client *c)
+{
+	struct pty_size z = { .rows = DEFAULT_ROWS, .cols = DEFAULT_COLS };
+
+	if (c->tty >= 0)
+		(void)pty_size(c->tty, &z);
+	return z;
+}
+
 /* Modes undone, cursor below what is on the screen, termios as before. */
 static void
 give_back(struct client *c)
@@ -100,21 +113,13 @@ give_back(struct client *c)
 	if (c->page != NULL && atomic_load(&c->page->torn) != 0)
 		(void)buf_put(&out, "\030", 1);
 	(void)buf_put(&out, text, len);
-	(void)buf_printf(&out, "\033[%d;1H\r\n",
-	    c->row < 0 ? 9999 : c->row + 1);
+	if ((c->features & FEATURE_ADDRESS) != 0)
+		(void)buf_printf(&out, "\033[%d;1H",
+		    c->row < 0 ? get_size(c).rows : c->row + 1);
+	(void)buf_printf(&out, "\r\n");
 	write_bounded(c->tty, out.data, out.len);
 	(void)tcsetattr(c->tty, TCSANOW, &c->before);
 	c->raw = false;
-}
-
-static struct pty_size
-get_size(const struct client *c)
-{
-	struct pty_size z = { .rows = DEFAULT_ROWS, .cols = DEFAULT_COLS };
-
-	if (c->tty >= 0)
-		(void)pty_size(c->tty, &z);
-	return z;
 }
 
 /* The descriptor to lend: the terminal anew, or a relay's socket. */
@@ -160,6 +165,21 @@ send_sized(const struct client *c, Sess__Kind kind)
 	(void)proto_send(c->sock, &m, NULL, 0, 0);
 }
 
+/* What is no terminal gets the program's output and nothing of ours. */
+static void
+find_features(struct client *c)
+{
+	char remark[128];
+
+	if (!isatty(1))
+		return;
+	c->features = features_find(1, remark, sizeof remark);
+	if (remark[0] != 0 && !c->o->quiet) {
+		printf("[%s: %s]\n", c->o->name, remark);
+		(void)fflush(stdout);
+	}
+}
+
 static int
 send_attach(struct client *c, struct err *e)
 {
@@ -173,12 +193,14 @@ send_attach(struct client *c, struct err *e)
 	r = make_loan(c, &loan, e);
 	if (r < 0)
 		return r;
+	find_features(c);
 	put_size(c, &m);
 	m.has_key = c->o->key >= 0;
 	m.key = (uint32_t)c->o->key;
 	m.has_no_key = c->o->key < 0;
 	m.no_key = c->o->key < 0;
-	m.has_read_only = m.has_low = true;
+	m.has_read_only = m.has_low = m.has_features = true;
+	m.features = c->features;
 	m.has_termios = c->tty >= 0;
 	m.termios.data = (uint8_t *)&c->before;
 	m.termios.len = sizeof c->before;

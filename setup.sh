@@ -42,6 +42,9 @@ test  cmd:less           less                    less                   less
 test  cmd:top            procps                  procps-ng              procps-ng
 test  cmd:dvtm           dvtm                    dvtm                   dvtm
 test  cmd:tmux           tmux                    tmux                   tmux
+test  cmd:htop           htop                    htop                   htop
+test  cmd:infocmp        ncurses-bin             ncurses                ncurses
+test  term:putty-256color ncurses-term           ncurses-term           ncurses
 test  cmd:useradd        passwd                  shadow-utils           shadow
 test  cmd:qemu-system-x86_64 qemu-system-x86     qemu-system-x86        qemu-system-x86
 test  cmd:mkfs.ext4      e2fsprogs               e2fsprogs              e2fsprogs
@@ -78,6 +81,7 @@ present()
 	pkg:*) pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
 	hdr:*) echo "#include <${1#hdr:}>" | cc -E - >/dev/null 2>&1 ;;
 	py:*) python_has "${1#py:}" ;;
+	term:*) infocmp "${1#term:}" >/dev/null 2>&1 ;;
 	esac
 }
 

@@ -8,6 +8,8 @@
 #include "base/utf8.h"
 #include "screen/modes_state.h"
 
+static const char designators[] = "()*+";
+
 static int
 put_mode(struct buf *out, const struct mode *mode, bool on)
 {
@@ -97,10 +99,18 @@ undo_kitty(const struct modes *m, int s, struct buf *out)
 	return buf_printf(out, "\033[<%du", m->n_kitty[s]);
 }
 
-static bool
-other_sets(const char *sets, int shift)
+/* BACK: what is in force once the alternate screen has been left. */
+static int
+undo_sets(const struct modes *m, const struct saved *back, struct buf *out)
 {
-	return shift != 0 || memcmp(sets, "BBBB", 4) != 0;
+	int i, r = 0;
+
+	for (i = 0; i < 4 && r == 0; i++)
+		if (m->sets[i] != 'B' || (back != NULL && back->sets[i] != 'B'))
+			r = buf_printf(out, "\033%cB", designators[i]);
+	if (r == 0 && (m->shift != 0 || (back != NULL && back->shift != 0)))
+		r = buf_printf(out, "\017");
+	return r;
 }
 
 int
@@ -108,8 +118,6 @@ modes_undo(const struct modes *m, struct buf *out)
 {
 	/* 1049 comes back with the cursor that it saved. */
 	const struct saved *back = m->alternate == 1049 ? &m->saved[0] : NULL;
-	bool sets = other_sets(m->sets, m->shift) ||
-	    (back != NULL && other_sets(back->sets, back->shift));
 	int r;
 
 	if (m->alternate != 0) {
@@ -130,8 +138,8 @@ modes_undo(const struct modes *m, struct buf *out)
 		r = buf_printf(out, "\033[0 q");
 	if (r == 0 && (m->top != 0 || m->bottom != 0))
 		r = buf_printf(out, "\033[r");
-	if (r == 0 && sets)
-		r = buf_printf(out, "\033(B\033)B\033*B\033+B\017");
+	if (r == 0)
+		r = undo_sets(m, back, out);
 	return r < 0 ? r : buf_printf(out, "\033[m");
 }
 
@@ -220,7 +228,6 @@ modes_redo(const struct modes *m, bool view, struct buf *out)
 int
 modes_redo_sets(const struct modes *m, struct buf *out)
 {
-	static const char designators[] = "()*+";
 	int i, r = 0;
 
 	for (i = 0; i < 4 && r == 0; i++)

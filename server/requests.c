@@ -20,6 +20,7 @@
 #include "server/rename.h"
 #include "server/send.h"
 #include "server/terminal.h"
+#include "session/features.h"
 #include "session/ended.h"
 
 #define SEEN_IN_MAX 64   /* sessions in an answer to STATUS */
@@ -76,6 +77,7 @@ run_attach(struct peer *p, struct packet *k)
 	const Sess__Message *m = k->msg;
 	struct terminal_request req = { .page_fd = k->fds[1],
 		.size = get_size(m),
+		.features = m->has_features ? m->features : FEATURES_ALL,
 		.client = p->pid,
 		.key = m->has_key && m->key < 32 ? (int)m->key : -1,
 		.stop_key = m->has_stop_key && m->stop_key < 256 ?

@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "config.h"
 #include "server/control.h"
+#include "session/features.h"
 
 #define READ_MAX 16384
 #define ESCAPE_MS 25    /* an ESC alone is soon a key of its own */
@@ -26,10 +27,9 @@ void
 terminal_fit(struct terminal *t)
 {
 	struct server *s = t->server;
-	bool view = t->size.rows != s->size.rows ||
-	    t->size.cols != s->size.cols;
-
-	t->view = view;
+	/* Text cannot be written anew. */
+	t->view = (t->features & FEATURE_ADDRESS) != 0 &&
+	    (t->size.rows != s->size.rows || t->size.cols != s->size.cols);
 	t->due = true;
 	t->generation = modes_generation(screen_modes(s->screen)) - 1;
 	flow_frame(s);
@@ -224,6 +224,7 @@ terminal_new(struct server *s, struct peer *p,
 	t->peer = p;
 	t->fd = -1;
 	t->size = req->size;
+	t->features = req->features;
 	t->client = req->client;
 	t->has_before = req->before != NULL;
 	if (t->has_before)

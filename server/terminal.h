@@ -20,6 +20,7 @@
 #include "pty.h"
 #include "server.h"
 #include "server/keys.h"
+#include "server/terms.h"
 #include "session/undo.h"
 
 struct terminal {
@@ -32,6 +33,7 @@ struct terminal {
 	struct event *ev_key;   /* the detach key waits for its twin */
 	struct undo_page *page; /* NULL: the client gave none */
 	struct pty_size size;
+	uint64_t features; /* session/features.h */
 	struct keys keys;
 	struct termios before; /* its settings before it was lent */
 	bool has_before;
@@ -50,6 +52,8 @@ struct terminal {
 	bool low;            /* leads only where no other does */
 	bool gone;           /* hung up: to be freed */
 	uint32_t generation; /* modes that it was last given */
+	bool told;           /* ... some of them by the program itself */
+	int alternate;       /* modes_alternate() when it was painted */
 	struct buf undo;     /* what undoes them */
 };
 
@@ -57,6 +61,7 @@ struct terminal_request {
 	int fd;      /* taken over on success */
 	int page_fd; /* -1: none; stays the caller's */
 	struct pty_size size;
+	uint64_t features;
 	int key, stop_key;
 	bool read_only, low;
 	pid_t client;

@@ -11,6 +11,7 @@
 #include "base/procfs.h"
 #include "config.h"
 #include "server/terminal.h"
+#include "session/features.h"
 
 #define LOOK_NS 1000000u /* how long a client counts as running */
 #define WAITS_MAX 10     /* frames, for the end of a sequence */
@@ -83,21 +84,60 @@ put(struct terminal *t, const uint8_t *data, size_t len)
 	return true;
 }
 
-/* What undoes the modes it has been given, here and in the shared page. */
+/* TEXT of our own, as the terminal knows it. */
+static int
+put_terms(const struct terminal *t, const struct buf *text, struct buf *out)
+{
+	const struct terms terms = { .features = t->features,
+		.rows = t->size.rows,
+		.cols = t->size.cols };
+
+	return terms_put(&terms, text->data, text->len, out);
+}
+
+/*
+ * What undoes the modes it has been given, by us in its own terms, and by
+ * the program as the program did it.
+ */
+static int
+put_undo(const struct terminal *t, struct buf *out)
+{
+	const struct modes *m = screen_modes(t->server->screen);
+	struct buf text autobuf = BUF_INIT(UNDO_TEXT_MAX);
+	size_t from = out->len;
+	int r = modes_undo(m, &text);
+
+	if (r == 0)
+		r = put_terms(t, &text, out);
+	if (r == 0 && t->told && (t->features & FEATURE_ADDRESS) != 0 &&
+	    out->len - from != text.len)
+		r = buf_put(out, text.data, text.len);
+	return r;
+}
+
+/* For good: the cursor shows, and the title is the one that was kept. */
+static int
+put_last(const struct terminal *t, struct buf *out)
+{
+	struct buf text autobuf = BUF_INIT(64);
+	int r = buf_put(out, t->undo.data, t->undo.len);
+
+	if (r == 0)
+		r = buf_printf(&text, "\033[?25h\033[23;0t");
+	return r < 0 ? r : put_terms(t, &text, out);
+}
+
+/* What undoes its modes, here and in the shared page. */
 static void
 note_modes(struct terminal *t)
 {
-	const struct modes *m = screen_modes(t->server->screen);
 	struct buf all autobuf = BUF_INIT(UNDO_TEXT_MAX);
 
-	t->generation = modes_generation(m);
+	t->generation = modes_generation(screen_modes(t->server->screen));
 	t->undo.len = 0;
-	if (modes_undo(m, &t->undo) < 0)
+	if (put_undo(t, &t->undo) < 0)
 		t->undo.len = 0;
-	if (t->page == NULL)
-		return;
-	if (buf_put(&all, t->undo.data, t->undo.len) == 0 &&
-	    buf_printf(&all, "\033[?25h\033[23;0t") == 0)
+	if (t->page != NULL && put_last(t, &all) == 0)
 		undo_write(t->page, all.data, all.len);
 }
 
@@ -141,6 +181,24 @@ terminal_client_stopped(struct terminal *t, bool at_once)
 	    (st.state == 'T' || st.state == 't');
 }
 
+/*
+ * The program went to or from the alternate screen: a terminal that has only
+ * one screen does not know, and is painted.
+ */
+static void
+show_screen(struct terminal *t, const struct modes *m)
+{
+	int now = modes_alternate(m);
+	bool knows = (t->features & FEATURE_ALTERNATE) != 0 ||
+	    (now + t->alternate == 47 &&
+		(t->features & FEATURE_ALTERNATE_47) != 0);
+
+	if (now != t->alternate && !knows &&
+	    (t->features & FEATURE_ADDRESS) != 0)
+		terminal_leave_behind(t);
+	t->alternate = now;
+}
+
 void
 terminal_output(struct terminal *t, const uint8_t *data, size_t len)
 {
@@ -161,8 +219,11 @@ terminal_output(struct terminal *t, const uint8_t *data, size_t len)
 	if (!put(t, data, len) ||
 	    (t->queue.len > TERMINAL_QUEUE_BYTES && modes_ground(m)))
 		terminal_leave_behind(t);
-	if (t->generation != modes_generation(m))
+	if (t->generation != modes_generation(m)) {
+		t->told = true;
 		note_modes(t);
+		show_screen(t, m);
+	}
 	mark_torn(t);
 }
 
@@ -204,20 +265,42 @@ terminal_on_write(evutil_socket_t fd, short what, void *arg)
 static int
 put_welcome(struct terminal *t, struct buf *out)
 {
-	int i, r = buf_printf(out, "\033[22;0t\r");
+	int i, r;
+
+	r = buf_printf(out, "\033[22;0t\r");
 
 	for (i = 1; i < t->size.rows && r == 0; i++)
 		r = buf_put(out, "\n", 1);
 	return r;
 }
 
-bool
-terminal_paint(struct terminal *t)
+/* What it is to get to show the session as it is now. */
+static int
+compose(struct terminal *t, struct buf *out)
 {
 	struct server *s = t->server;
 	const struct modes *m = screen_modes(s->screen);
+	struct buf text autobuf = BUF_INIT(SCREEN_PAINT_MAX);
+	int r = t->fresh ? put_welcome(t, &text) : 0;
+
+	if (r == 0 && (!t->view || t->generation != modes_generation(m))) {
+		r = buf_put(out, t->undo.data, t->undo.len);
+		if (r == 0)
+			r = t->view ? modes_redo(m, true, &text) :
+				      modes_redo_behind(m, &text);
+	}
+	if (r == 0)
+		r = t->view ?
+		    screen_view(s->screen, t->size.rows, t->size.cols, &text) :
+		    screen_paint(s->screen, &text);
+	return r < 0 ? r : put_terms(t, &text, out);
+}
+
+bool
+terminal_paint(struct terminal *t)
+{
+	const struct modes *m = screen_modes(t->server->screen);
 	struct buf out autobuf = BUF_INIT(SCREEN_PAINT_MAX);
-	int r = 0;
 
 	if (!t->due || t->gone || t->suspended)
 		return false;
@@ -230,21 +313,10 @@ terminal_paint(struct terminal *t)
 		terminal_suspend(t);
 		return false;
 	}
-	if (t->fresh)
-		r = put_welcome(t, &out);
-	if (r == 0 && (!t->view || t->generation != modes_generation(m))) {
-		r = buf_put(&out, t->undo.data, t->undo.len);
-		if (r == 0)
-			r = t->view ? modes_redo(m, true, &out) :
-				      modes_redo_behind(m, &out);
-	}
-	if (r == 0)
-		r = t->view ?
-		    screen_view(s->screen, t->size.rows, t->size.cols, &out) :
-		    screen_paint(s->screen, &out);
-	if (r < 0) /* no memory: another time */
+	if (compose(t, &out) < 0) /* no memory: another time */
 		return true;
-	t->fresh = t->due = false;
+	t->fresh = t->due = t->told = false;
+	t->alternate = modes_alternate(m);
 	t->queue.max = TERMINAL_QUEUE_BYTES * 2 + out.len;
 	(void)put(t, out.data, out.len);
 	note_modes(t);
@@ -268,6 +340,18 @@ restore_settings(struct terminal *t)
 		(void)tcsetattr(t->fd, TCSANOW, &t->before);
 }
 
+/* The cursor below what is on the screen, for whoever writes next. */
+static int
+put_below(const struct terminal *t, struct buf *out)
+{
+	int r = 0;
+
+	if ((t->features & FEATURE_ADDRESS) != 0)
+		r = buf_printf(out, "\033[%d;1H",
+		    screen_bottom(t->server->screen) + 1);
+	return r < 0 ? r : buf_put(out, "\r\n", 2);
+}
+
 void
 terminal_undo(struct terminal *t)
 {
@@ -277,8 +361,7 @@ terminal_undo(struct terminal *t)
 
 	/* CAN ends a sequence that was cut. */
 	if (!t->fresh && (!torn || buf_put(&out, "\030", 1) == 0) &&
-	    buf_put(&out, t->undo.data, t->undo.len) == 0 &&
-	    buf_printf(&out, "\033[?25h\033[23;0t") == 0)
+	    put_last(t, &out) == 0 && put_below(t, &out) == 0)
 		(void)write_some(t, out.data, out.len);
 	if (!t->gone)
 		restore_settings(t);
