@@ -30,6 +30,7 @@
 #define DRAIN_MS 2000
 #define GIVE_BACK_MS 500 /* a stopped terminal is not waited for */
 #define SUSPEND_MS 2000
+#define SEEN_MS 1000
 #define TTY_PIECE 256 /* what a terminal that is writable takes */
 
 struct client {
@@ -244,6 +245,7 @@ static void
 on_ended(struct client *c, const Sess__Message *m)
 {
 	Sess__Message seen = proto_message(SESS__KIND__SEEN);
+	struct err e = { .text = "" };
 
 	finish(c, ended_exit_status(m->status));
 	if (c->relay != NULL)
@@ -253,7 +255,8 @@ on_ended(struct client *c, const Sess__Message *m)
 		c->o->tell(c->o->name, CLIENT_ENDED, m->status);
 	else if (!c->o->quiet)
 		client_say_ended(c->o->name, m->status);
-	(void)proto_send(c->sock, &seen, NULL, 0, 0);
+	/* The record of the end is in order when we are gone. */
+	(void)client_ask(c->sock, &seen, SEEN_MS, NULL, &e);
 }
 
 static void

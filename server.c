@@ -114,6 +114,9 @@ server_finish(struct server *s)
 
 	if (!s->over)
 		return;
+	/* Who is told may look for it, or take the name, at once. */
+	if (!s->expects_client)
+		server_give_up_name(s);
 	for (t = LIST_FIRST(&s->terminals); t != NULL; t = next) {
 		next = LIST_NEXT(t, link);
 		if (terminal_is_done(t))

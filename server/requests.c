@@ -289,6 +289,7 @@ run_seen(struct peer *p, struct packet *k)
 	(void)k;
 	if (s->over && !s->saved)
 		(void)ended_see(&s->places, s->name, saving_has_snapshots(s));
+	control_ok(p);
 }
 
 static void
