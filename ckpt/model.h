@@ -77,8 +77,9 @@ struct record {
 struct mapped {
 	char *path; /* owned; the path as the tree sees it */
 	uint64_t dev, ino;
-	bool writable; /* mapped shared for writing */
-	int fd;        /* revival: inherited; -1 */
+	bool writable;    /* mapped shared for writing */
+	uint64_t content; /* save, of a writable one: what is kept of it */
+	int fd;           /* revival: inherited; -1 */
 };
 
 /* Shared memory without a name, mapped by one or more tasks. */

@@ -92,11 +92,10 @@ content_is_volatile(const char *path)
 /* ---- save ---- */
 
 static struct content *
-find_inode(struct contents *cs, const struct file *f, uint64_t *ret_id)
+find_inode(struct contents *cs, dev_t dev, ino_t ino, uint64_t *ret_id)
 {
 	for (size_t i = 0; i < cs->n; i++)
-		if (cs->v[i].f->st.st_ino == f->st.st_ino &&
-		    cs->v[i].f->st.st_dev == f->st.st_dev) {
+		if (cs->v[i].ino == ino && cs->v[i].dev == dev) {
 			*ret_id = i + 1;
 			return &cs->v[i];
 		}
@@ -109,18 +108,51 @@ writes(const struct file *f)
 	return (f->m->flags & O_ACCMODE) != O_RDONLY;
 }
 
+static int64_t
+mtime_ns(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec;
+}
+
+/* A new one of what FD, which becomes its own, is open on; NULL: told. */
+static struct content *
+add(struct ckpt *c, int fd, const struct stat *st, char *path, bool deleted)
+{
+	struct content *n = contents_add(c);
+	Img__Content *m;
+
+	if (n == NULL) {
+		(void)close(fd);
+		return NULL;
+	}
+	n->fd = fd;
+	n->dev = st->st_dev;
+	n->ino = st->st_ino;
+	m = &n->rec;
+	m->size = (uint64_t)st->st_size;
+	m->mtime_ns = mtime_ns(st);
+	m->mode = st->st_mode & 07777;
+	m->uid = st->st_uid;
+	m->gid = st->st_gid;
+	m->path = path;
+	m->deleted = deleted;
+	m->volatile_place = !deleted && content_is_volatile(path);
+	if (!deleted)
+		c->files->contents->bytes += m->size;
+	return n;
+}
+
 int
 content_keep(struct ckpt *c, struct file *f)
 {
 	struct contents *cs = contents_get(c);
 	struct content *n;
-	Img__Content *m;
 	uint64_t id;
 	int fd;
 
 	if (cs == NULL)
 		return -ENOMEM;
-	n = find_inode(cs, f, &id);
+	n = find_inode(cs, f->st.st_dev, f->st.st_ino, &id);
 	if (n != NULL) {
 		n->grows = n->grows && (!writes(f) || f->m->pos >= f->m->size);
 		f->rec.content = id;
@@ -141,27 +173,70 @@ content_keep(struct ckpt *c, struct file *f)
 		    f->link);
 		return 0;
 	}
-	n = contents_add(c);
-	if (n == NULL) {
-		(void)close(fd);
+	n = add(c, fd, &f->st, f->m->path, f->m->deleted);
+	if (n == NULL)
 		return -ENOMEM;
-	}
-	n->f = f;
-	n->fd = fd;
 	n->grows = !writes(f) || f->m->pos >= f->m->size;
-	if (!f->m->deleted)
-		cs->bytes += f->m->size;
-	m = &n->rec;
-	m->size = f->m->size;
-	m->mtime_ns = f->m->mtime_ns;
-	m->mode = f->m->mode & 07777;
-	m->uid = f->st.st_uid;
-	m->gid = f->st.st_gid;
-	m->path = f->m->path;
-	m->deleted = f->m->deleted;
-	m->volatile_place = f->m->volatile_place;
 	f->rec.content = cs->n;
 	return 0;
+}
+
+/* Keep MP, which is mapped shared for writing. */
+static int
+keep_mapped(struct ckpt *c, struct mapped *mp)
+{
+	struct contents *cs = contents_get(c);
+	autoclose int fd = -1;
+	struct content *n;
+	struct stat st;
+
+	if (cs == NULL)
+		return -ENOMEM;
+	fd = open(mp->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != mp->ino ||
+	    !S_ISREG(st.st_mode)) {
+		note(c, NULL,
+		    "%s cannot be read, so it is not kept in the image",
+		    mp->path);
+		return 0;
+	}
+	n = find_inode(cs, st.st_dev, st.st_ino, &mp->content);
+	if (n == NULL && cs->bytes + (uint64_t)st.st_size > KEEP_FILES_BYTES) {
+		note(c, NULL,
+		    "%s is too large to be kept in the image: "
+		    "revival needs it as it is now",
+		    mp->path);
+		return 0;
+	}
+	if (n == NULL) {
+		n = add(c, TAKE_FD(fd), &st, mp->path, false);
+		mp->content = cs->n;
+	}
+	if (n == NULL)
+		return -ENOMEM;
+	n->now = true;
+	n->rec.mapped = true;
+	return 0;
+}
+
+int
+contents_keep_mapped(struct ckpt *c)
+{
+	struct content *n;
+	uint64_t id;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < c->n_mapped; i++)
+		if (c->mapped[i].writable)
+			r = keep_mapped(c, &c->mapped[i]);
+	for (size_t i = 0;
+	     r >= 0 && c->files->contents != NULL && i < c->n_shms; i++) {
+		n = find_inode(c->files->contents, c->shms[i].dev,
+		    c->shms[i].ino, &id);
+		if (n != NULL)
+			n->now = true;
+	}
+	return r;
 }
 
 /* Copy N into memory. What is shorter than it was said is zeros at the end. */
@@ -206,6 +281,8 @@ contents_take(struct ckpt *c)
 
 		if (c->req != NULL && c->req->stop) {
 			n->stays = true;
+		} else if (n->now) {
+			r = copy_now(c, n);
 		} else if (n->rec.size <= left) {
 			left -= n->rec.size;
 			r = copy_now(c, n);
@@ -326,9 +403,7 @@ is_torn(const struct content *n)
 		return false;
 	if (fstat(n->fd, &st) < 0 || (uint64_t)st.st_size < n->rec.size)
 		return true;
-	return !n->grows &&
-	    st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec !=
-	    n->rec.mtime_ns;
+	return !n->grows && mtime_ns(&st) != n->rec.mtime_ns;
 }
 
 static int

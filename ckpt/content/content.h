@@ -1,7 +1,8 @@
 /*
  * content.h - what open files held at the save, kept in the image (D12, D13):
- * deleted files always; files open for writing (not only for appending) and
- * files in places that a reboot empties, within KEEP_FILES_BYTES in all.
+ * deleted files always; files open for writing (not only for appending) or
+ * mapped shared for writing and files in places that a reboot empties, within
+ * KEEP_FILES_BYTES in all.
  *
  * The content must be that of the stop, but a save must be short: what is
  * small is copied while the tree is stopped; else the file is cloned (FICLONE:
@@ -22,6 +23,13 @@ struct contents;
  */
 int content_keep(struct ckpt *c, struct file *f);
 
+/*
+ * Save, when all open files are known: keep the files that are mapped shared
+ * for writing as well. Such a write shows in no file time: they are copied in
+ * the stop, as are deleted ones that are mapped and open.
+ */
+int contents_keep_mapped(struct ckpt *c);
+
 /* Save, in the stop, when all to keep are known: copy or clone. */
 int contents_take(struct ckpt *c);
 
@@ -33,6 +41,18 @@ int contents_load(struct ckpt *c);
 
 /* Revival: the record of content ID, or NULL. */
 const Img__Content *content_find(const struct ckpt *c, uint64_t id);
+
+/*
+ * Revival: what is at the path of content ID now: 1 it is as it was saved,
+ * 0 it is another or there is none, negative errno.
+ */
+int content_same(struct ckpt *c, uint64_t id);
+
+/*
+ * Revival: before anything is changed anywhere: put back the files that were
+ * mapped for writing and have changed, or say what stands in the way.
+ */
+int contents_plan_mapped(struct ckpt *c);
 
 /*
  * Revival: content ID is to be put at its path (a present file is set aside

@@ -42,6 +42,21 @@ contents_load(struct ckpt *c)
 	return 0;
 }
 
+static bool
+run_is_sane(const Img__PageRun *run)
+{
+	return run->kind == IMG__PAGE_RUN__KIND__HERE &&
+	    run->n_pages <= INT64_MAX / IMAGE_PAGE / 2 &&
+	    run->start <= INT64_MAX / 2;
+}
+
+static int
+not_sane(struct ckpt *c, const Img__Content *m)
+{
+	return err_set(c->err, -EBADMSG,
+	    "the image's copy of %s makes no sense", m->path);
+}
+
 static struct content *
 find(const struct ckpt *c, uint64_t id)
 {
@@ -56,6 +71,93 @@ content_find(const struct ckpt *c, uint64_t id)
 	struct content *n = find(c, id);
 
 	return n == NULL ? NULL : n->loaded;
+}
+
+/* What is in FD from OFF on, LEN bytes: is it DATA? */
+static bool
+same_bytes(int fd, uint64_t off, const uint8_t *data, size_t len, uint8_t *room)
+{
+	return io_pread(fd, room, len, off) == 0 &&
+	    memcmp(room, data, len) == 0;
+}
+
+/* Bytes FROM..TO of FD are zeros: M has nothing there. */
+static bool
+is_hole(int fd, uint64_t from, uint64_t to, uint8_t *room, uint8_t *zeros)
+{
+	memset(zeros, 0, COPY_LEN);
+	while (from < to) {
+		size_t n = to - from < COPY_LEN ? to - from : COPY_LEN;
+
+		if (!same_bytes(fd, from, zeros, n, room))
+			return false;
+		from += n;
+	}
+	return true;
+}
+
+/* 1: FD has what M has kept; 0: it has not. */
+static int
+compare(struct ckpt *c, struct image_pages *pages, const Img__Content *m,
+    int fd)
+{
+	autofree uint8_t *data = malloc(COPY_LEN), *room = malloc(COPY_LEN);
+	uint64_t at = 0;
+
+	if (data == NULL || room == NULL)
+		return err_set(c->err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < m->n_pages; i++) {
+		const Img__PageRun *run = m->pages[i];
+
+		if (!run_is_sane(run) || run->start < at)
+			return not_sane(c, m);
+		if (!is_hole(fd, at, run->start, room, data))
+			return 0;
+		at = run->start;
+		for (uint64_t done = 0, n; done < run->n_pages; done += n) {
+			uint64_t len;
+			int r;
+
+			n = run->n_pages - done;
+			if (n > COPY_LEN / IMAGE_PAGE)
+				n = COPY_LEN / IMAGE_PAGE;
+			r = image_read_pages(pages, run->page + done, data, n,
+			    c->err);
+			if (r < 0)
+				return r;
+			len = n * IMAGE_PAGE;
+			if (at + len > m->size)
+				len = m->size > at ? m->size - at : 0;
+			if (!same_bytes(fd, at, data, len, room))
+				return 0;
+			at += n * IMAGE_PAGE;
+		}
+	}
+	return at >= m->size || is_hole(fd, at, m->size, room, data);
+}
+
+int
+content_same(struct ckpt *c, uint64_t id)
+{
+	struct content *n = find(c, id);
+	struct image_pages *pages;
+	autoclose int fd = -1;
+	struct stat st;
+	int r;
+
+	if (n == NULL || n->loaded->deleted || n->loaded->torn)
+		return 0;
+	fd = open(n->loaded->path,
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != n->loaded->size)
+		return 0;
+	r = image_pages_open(c->img, &pages, c->err);
+	if (r < 0)
+		return r;
+	r = compare(c, pages, n->loaded, fd);
+	image_pages_close(pages);
+	return r;
 }
 
 void
@@ -96,11 +198,8 @@ fill(struct ckpt *c, struct image_pages *pages, const Img__Content *m, int fd)
 		const Img__PageRun *run = m->pages[i];
 		uint64_t done = 0;
 
-		if (run->kind != IMG__PAGE_RUN__KIND__HERE ||
-		    run->n_pages > INT64_MAX / IMAGE_PAGE / 2 ||
-		    run->start > INT64_MAX / 2)
-			return err_set(c->err, -EBADMSG,
-			    "the image's copy of %s makes no sense", m->path);
+		if (!run_is_sane(run))
+			return not_sane(c, m);
 		while (r >= 0 && done < run->n_pages) {
 			uint64_t n = run->n_pages - done;
 
@@ -180,6 +279,51 @@ set_aside(struct ckpt *c, struct content *n)
 	    "is in its place",
 	    path, name);
 	return 0;
+}
+
+/* What is to be done about M, which was mapped for writing. */
+static int
+plan_mapped(struct ckpt *c, const Img__Mapped *m)
+{
+	struct buf *refused = &c->files->refused;
+	struct content *n = find(c, m->content);
+	struct stat st;
+	int r;
+
+	if (n == NULL && stat(m->path, &st) == 0 &&
+	    (uint64_t)st.st_size == m->size &&
+	    st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec ==
+		m->mtime_ns)
+		return 0;
+	r = n == NULL || n->wanted ? 0 : content_same(c, m->content);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (n != NULL && !n->loaded->torn)
+		n->wanted = true;
+	else
+		(void)buf_printf(refused,
+		    "%sthe file %s, which was mapped for writing, has changed "
+		    "since the save: put the old one back and revive again",
+		    refused->len > 0 ? "\n" : "", m->path);
+	return 0;
+}
+
+int
+contents_plan_mapped(struct ckpt *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < image_count(c->img, IMG_MAPPED); i++) {
+		Img__Mapped *m = image_get(c->img, IMG_MAPPED, i,
+		    &img__mapped__descriptor, NULL, c->err);
+
+		if (m == NULL)
+			return -EBADMSG;
+		if (m->writable)
+			r = plan_mapped(c, m);
+		img__mapped__free_unpacked(m, NULL);
+	}
+	return r;
 }
 
 static int

@@ -8,11 +8,13 @@
 #include "ckpt/content/content.h"
 
 struct content {
-	const struct file *f; /* save: one that has it */
+	dev_t dev;            /* save */
+	ino_t ino;            /* save */
 	int fd;               /* save: to read from; revival: of a deleted
 	                         one; -1 */
 	uint8_t *copy;        /* save: taken in the stop; owned */
 	bool grows;           /* save: whoever writes stands at its end */
+	bool now;             /* save: to be copied in the stop at any size */
 	bool stays;           /* save: what fd leads to cannot change */
 	bool wanted;          /* revival */
 	bool placed;          /* revival: it is at its path now */

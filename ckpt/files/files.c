@@ -394,6 +394,8 @@ files_save_tree(struct ckpt *c)
 	if (r >= 0)
 		r = sockets_save(c);
 	if (r >= 0)
+		r = contents_keep_mapped(c);
+	if (r >= 0)
 		r = contents_take(c);
 	for (size_t i = 0; r >= 0 && i < fs->n; i++)
 		r = record_put(c, IMG_FILE, fs->v[i]->id, &fs->v[i]->rec.base);

@@ -29,6 +29,7 @@ const struct file_kind *const file_kinds[] = {
 	&kind_pipe,
 	&kind_fifo,
 	&kind_proc, /* before files and directories: they look like them */
+	&kind_mqueue,
 	&kind_dir,
 	&kind_regular,
 	&kind_socket,
@@ -56,7 +57,6 @@ static const struct {
 	{ "anon_inode:kvm", "a KVM machine" },
 	{ "/memfd:", "a memfd" },
 	{ "/dmabuf:", "a DMA buffer" },
-	{ "mqueue:", "a message queue" },
 };
 
 static int

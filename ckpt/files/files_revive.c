@@ -163,6 +163,8 @@ files_open(struct ckpt *c)
 	for (size_t i = 0; r >= 0 && i < fs->n; i++)
 		if (fs->v[i]->kind->plan != NULL)
 			r = fs->v[i]->kind->plan(c, fs->v[i]);
+	if (r >= 0)
+		r = contents_plan_mapped(c);
 	if (r >= 0 && fs->refused.len > 0)
 		r = err_set(c->err, -ESTALE, "%.*s", (int)fs->refused.len,
 		    (const char *)fs->refused.data);

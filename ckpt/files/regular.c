@@ -104,12 +104,15 @@ plan_missing(struct ckpt *c, struct file *f)
 		    f->m->path);
 }
 
-static void
+static int
 plan_changed(struct ckpt *c, struct file *f, const struct stat *st)
 {
 	const Img__Content *k = content_find(c, f->m->content);
 	int64_t more = (int64_t)((uint64_t)st->st_size - f->m->size);
+	int same = content_same(c, f->m->content);
 
+	if (same != 0)
+		return same < 0 ? same : 0;
 	if (writes_anywhere(f)) {
 		if (k != NULL && !k->torn)
 			content_want(c, f->m->content);
@@ -128,6 +131,7 @@ plan_changed(struct ckpt *c, struct file *f, const struct stat *st)
 	} else {
 		note(c, NULL, "%s has changed since the save", f->m->path);
 	}
+	return 0;
 }
 
 static int
@@ -150,7 +154,7 @@ regular_plan(struct ckpt *c, struct file *f)
 		    f->m->path);
 	else if ((uint64_t)st.st_size != f->m->size ||
 	    mtime_ns(&st) != f->m->mtime_ns)
-		plan_changed(c, f, &st);
+		return plan_changed(c, f, &st);
 	return 0;
 }
 

@@ -34,6 +34,7 @@ mapped_write(struct ckpt *c, struct image_writer *w, struct mapped *mp,
 
 	m.path = mp->path;
 	m.writable = mp->writable;
+	m.content = mp->content;
 	fd = open(mp->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	for (size_t i = 0; i < c->n_tasks &&
 	     (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != mp->ino);

@@ -216,11 +216,27 @@ mapping_open(struct ckpt *c)
 
 		if (m == NULL)
 			return -EBADMSG;
-		r = open_mapped(c, m, &c->mapped[i]);
+		c->mapped[i].writable = m->writable;
+		if (!m->writable)
+			r = open_mapped(c, m, &c->mapped[i]);
 		c->n_mapped++;
 		img__mapped__free_unpacked(m, NULL);
 	}
 	c->n_shms = n_shms;
+	return r;
+}
+
+static int
+open_writable(struct ckpt *c, size_t i)
+{
+	Img__Mapped *m = image_find(c->img, IMG_MAPPED, i + 1,
+	    &img__mapped__descriptor, c->err);
+	int r;
+
+	if (m == NULL)
+		return -EBADMSG;
+	r = open_mapped(c, m, &c->mapped[i]);
+	img__mapped__free_unpacked(m, NULL);
 	return r;
 }
 
@@ -229,6 +245,9 @@ mapping_open_shared(struct ckpt *c)
 {
 	int r = 0;
 
+	for (size_t i = 0; r >= 0 && i < c->n_mapped; i++)
+		if (c->mapped[i].writable)
+			r = open_writable(c, i);
 	for (size_t i = 0; r >= 0 && i < c->n_shms; i++) {
 		Img__Shm *m = image_find(c->img, IMG_SHM, i + 1,
 		    &img__shm__descriptor, c->err);

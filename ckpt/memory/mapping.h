@@ -17,14 +17,16 @@ int mapping_verify(struct ckpt *c, const Img__Mm *mm);
 
 /*
  * In the restorer, before any task exists: open every mapped file (the
- * original when it is unchanged, else the kept copy, with a note); count the
+ * original when it is unchanged, else the kept copy, with a note) but those
+ * mapped for writing; count the
  * shared objects. All are inherited (file_inherit()).
  */
 int mapping_open(struct ckpt *c);
 
 /*
- * After the open files are there: make and fill the shared objects. One that
- * is a deleted file which is open as well is that file.
+ * After the open files are there, and what had changed is put back: open the
+ * files mapped for writing, make and fill the shared objects. One that is a
+ * deleted file which is open as well is that file.
  */
 int mapping_open_shared(struct ckpt *c);
 

@@ -22,6 +22,7 @@ REFUSED = {
     "clone_vm": "shares its memory",
     "clones": "shares its descriptor table",
     "leaderless": "its first thread has ended",
+    "mqueues": "POSIX message queue",
 }
 SAVED = [k for k in KINDS if k not in REFUSED]
 
