@@ -16,7 +16,7 @@ BUILD   ?= build
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PROTOC  ?= protoc-c
-PKGS     = libevent_core vterm libprotobuf-c libzstd libxxhash ncursesw libcap
+PKGS     = libevent_core libprotobuf-c libzstd libxxhash ncursesw libcap
 
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wpointer-arith -Wvla -Wformat=2 -Wundef -Wwrite-strings -Werror

@@ -81,6 +81,8 @@ static int set_all(struct context *c, const char *arg);
 static int set_limit(struct context *c, const char *arg);
 static int set_user(struct context *c, const char *arg);
 static int set_everyone(struct context *c, const char *arg);
+static int set_out(struct context *c, const char *arg);
+static int set_in(struct context *c, const char *arg);
 
 static const struct {
 	const char *option;
@@ -108,6 +110,10 @@ static const struct {
 	{ "limit", true, "SECONDS", "-save -all: for all of them together",
 	    set_limit },
 	{ "j", false, "", "the list, or -env, as JSON", set_json },
+	{ "o", true, "FILE",
+	    "-save: write the snapshot there too, - for a pipe", set_out },
+	{ "i", true, "FILE", "-revive: what -save -o wrote, - for a pipe",
+	    set_in },
 };
 
 #define N_COMMANDS ((int)N_ELEMENTS(commands))
@@ -217,6 +223,20 @@ set_everyone(struct context *c, const char *arg)
 {
 	(void)arg;
 	c->everyone = true;
+	return 0;
+}
+
+static int
+set_out(struct context *c, const char *arg)
+{
+	c->out = arg;
+	return 0;
+}
+
+static int
+set_in(struct context *c, const char *arg)
+{
+	c->in = arg;
 	return 0;
 }
 

@@ -23,7 +23,6 @@ build hdr:stdio.h        libc6-dev               glibc-devel            glibc
 build pkg:libevent_core  libevent-dev            libevent-devel         libevent
 build pkg:ncursesw       libncurses-dev          ncurses-devel          ncurses
 build pkg:libcap         libcap-dev              libcap-devel           libcap
-build pkg:vterm          libvterm-dev            libvterm-devel         libvterm
 build pkg:libprotobuf-c  libprotobuf-c-dev       protobuf-c-devel       protobuf-c
 build cmd:protoc-c       protobuf-c-compiler     protobuf-c-compiler    protobuf-c
 build pkg:libzstd        libzstd-dev             libzstd-devel          zstd

@@ -56,6 +56,18 @@ utf8_len(const char *s, size_t len)
 	return n;
 }
 
+uint32_t
+utf8_get(const char *s, size_t len)
+{
+	static const uint8_t lead[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t c = (uint8_t)s[0] & lead[len];
+	size_t i;
+
+	for (i = 1; i < len; i++)
+		c = c << 6 | ((uint8_t)s[i] & 0x3f);
+	return c;
+}
+
 size_t
 utf8_put(uint32_t c, char *out)
 {

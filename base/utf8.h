@@ -10,6 +10,9 @@
 /* Bytes of the character at S (1 to 4), or -EILSEQ, or -EAGAIN: cut off. */
 int utf8_len(const char *s, size_t len);
 
+/* The character in the LEN bytes at S, of which utf8_len() says that. */
+uint32_t utf8_get(const char *s, size_t len);
+
 /* Write C to OUT, which has room for 4; the bytes written, 0: no character. */
 size_t utf8_put(uint32_t c, char *out);
 

@@ -200,6 +200,22 @@ int ckpt_remove(int saved_dirfd, const char *name, uint64_t generation,
 int ckpt_rename(int saved_dirfd, const char *from, const char *to,
     struct err *e);
 
+/*
+ * Send generation GENERATION of NAME, with the kept copies it needs, to FD
+ * (image/stream.h). *RET_LEN is the number of bytes. SIGINT, SIGTERM and
+ * SIGHUP end it with an error, and so does a pipe that nobody reads.
+ */
+int ckpt_export(int saved_dirfd, const char *name, uint64_t generation, int fd,
+    uint64_t *ret_len, struct err *e);
+
+/*
+ * Receive from FD what ckpt_export() sent, as a snapshot of NAME, which must
+ * have none. Nothing is kept unless all of it is right and could be revived
+ * by this user on this machine.
+ */
+int ckpt_import(int saved_dirfd, const char *name, int fd,
+    uint64_t *ret_generation, struct err *e);
+
 /* Keep the newest KEEP generations. */
 int ckpt_prune(int saved_dirfd, const char *name, unsigned keep, struct err *e);
 

@@ -28,32 +28,12 @@
 #include "base/scope.h"
 #include "ckpt/by_root.h"
 #include "ckpt/image/store.h"
-#include "ckpt/memory/vdso.h"
+#include "ckpt/machine.h"
 #include "ckpt/process/sleep.h"
 #include "ckpt/restorer.h"
 #include "ckpt/space.h"
 
 /* ---- the image ---- */
-
-static int
-check_machine(struct ckpt *c, const Img__Machine *m)
-{
-	const char *missing;
-
-	if (m->arch == NULL || strcmp(m->arch, arch_name) != 0)
-		return err_set(c->err, -ENOTSUP,
-		    "it was saved on another "
-		    "kind of machine (%s, this is %s)",
-		    m->arch, arch_name);
-	missing = arch_features_missing(m->features, m->n_features);
-	if (missing != NULL)
-		return err_set(c->err, -ENOTSUP,
-		    "this processor lacks %s, "
-		    "which the programs may use: revive it on the machine it "
-		    "was saved on, or a newer one",
-		    missing);
-	return vdso_check(c);
-}
 
 static int
 open_image(struct ckpt *c, const char *name, uint64_t *generation)
@@ -105,7 +85,7 @@ restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
 		return -EBADMSG;
 	rs->c.machine = m;
 	*ret_m = m;
-	return check_machine(&rs->c, m);
+	return machine_check(&rs->c);
 }
 
 static int

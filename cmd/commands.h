@@ -22,12 +22,13 @@ struct context {
 	bool quiet, force, stop;
 	bool read_only, low; /* how to attach */
 	bool json;
-	const char *user;    /* act as; NULL: who we are */
-	bool everyone;       /* ... as every user, one after the other */
-	int broker;          /* broker.h; -1: none */
-	bool all;            /* -save, -revive: every session */
-	unsigned limit_s;    /* -save -all: seconds; 0: no limit */
-	const char *program; /* we were called as */
+	const char *out, *in; /* where a stream goes or comes from; NULL */
+	const char *user;     /* act as; NULL: who we are */
+	bool everyone;        /* ... as every user, one after the other */
+	int broker;           /* broker.h; -1: none */
+	bool all;             /* -save, -revive: every session */
+	unsigned limit_s;     /* -save -all: seconds; 0: no limit */
+	const char *program;  /* we were called as */
 	/* for those who are used to other words (client.h) */
 	void (*tell)(const char *name, enum client_end end, int status);
 	enum client_redraw redraw;

@@ -11,9 +11,11 @@
 #include "ckpt/ckpt.h"
 #include "cmd/all.h"
 #include "cmd/commands.h"
+#include "cmd/moving.h"
 #include "cmd/users.h"
 #include "server/launch.h"
 #include "session/ended.h"
+#include "session/own.h"
 #include "session/proto.h"
 #include "session/session.h"
 
@@ -21,14 +23,16 @@ void
 snapshots_say_saved(const struct context *c, const Sess__Message *m,
     const char *name)
 {
+	FILE *to = c->out == NULL ? stdout : stderr;
 	char who[64];
 
 	if (m->text != NULL)
 		fprintf(stderr, "%s", m->text);
 	if (c->quiet)
 		return;
-	printf("%ssaved as %s@%llu (%u processes, %llu KiB, stopped for "
-	       "%llu.%llu ms%s)%s%s\n",
+	fprintf(to,
+	    "%ssaved as %s@%llu (%u processes, %llu KiB, stopped for "
+	    "%llu.%llu ms%s)%s%s\n",
 	    users_prefix(c, who), name, (unsigned long long)m->generation,
 	    m->n_tasks, (unsigned long long)m->image_len / 1024,
 	    (unsigned long long)m->stopped_us / 1000,
@@ -56,39 +60,130 @@ names_all(struct context *c, const char *arg)
 	if (c->all && arg != NULL)
 		return err_set(&c->err, -EINVAL,
 		    "-all means every session: leave '%s' out", arg);
+	if (c->all && (c->out != NULL || c->in != NULL))
+		return err_set(&c->err, -EINVAL,
+		    "a stream holds one session: -all does not go with -o "
+		    "and -i");
 	return c->all;
 }
 
 /*
- * The revived copy of this command finds REVIVED waiting on its socket
- * instead of SAVED: it is told where it is.
+ * Save NAME. The revived copy of this command finds REVIVED waiting on its
+ * socket instead of SAVED: it is told where it is, and *RET_GENERATION is 0.
  */
-int
-run_save(struct context *c, char *arg, char **rest)
+static int
+save(struct context *c, const char *name, uint64_t *ret_generation)
 {
 	Sess__Message m = proto_message(SESS__KIND__SAVE);
 	struct packet k autopacket = PACKET_NONE;
+	int r;
+
+	m.has_stop = true;
+	m.stop = c->stop;
+	r = commands_ask(c, name, &m, -1, &k);
+	if (r < 0)
+		return r;
+	if (k.msg->kind == SESS__KIND__REVIVED) {
+		fprintf(c->out == NULL ? stdout : stderr, "revived from %s\n",
+		    k.msg->text == NULL ? name : k.msg->text);
+		*ret_generation = 0;
+		return 0;
+	}
+	snapshots_say_saved(c, k.msg, name);
+	*ret_generation = k.msg->generation;
+	return 0;
+}
+
+/* With -o a snapshot that is there already will do. */
+static int
+find_saved(struct context *c, const char *name, uint64_t *generation)
+{
+	autofree struct ckpt_generation *v = NULL;
+	size_t n = 0;
+	int r;
+
+	if (*generation != 0 || commands_lives(c, name))
+		return 0;
+	r = ckpt_generations(c->places.saved, name, &v, &n, &c->err);
+	if (r == 0 && n > 0)
+		*generation = v[n - 1].number;
+	return r;
+}
+
+/* Save NAME, or take what is saved of it, and send that to c->out. */
+static int
+save_out(struct context *c, char *name)
+{
+	scoped(moving_close) struct moving m = MOVING_NONE;
+	autofree char *own = NULL;
+	uint64_t generation;
+	int r;
+
+	session_split(name, &generation);
+	r = session_check_name(name, &c->err);
+	if (r == 0)
+		r = find_saved(c, name, &generation);
+	if (r == 0 && generation != 0 && c->stop)
+		r = err_set(&c->err, -EINVAL,
+		    "'%s' does not run, or a snapshot was named: there is "
+		    "nothing to -stop",
+		    name);
+	if (r == 0 && c->stop && own_session(&c->places, &own) == 0 &&
+	    strcmp(own, name) == 0)
+		r = err_set(&c->err, -EINVAL,
+		    "this command would end with the session before it has "
+		    "written anything: run it outside of '%s'",
+		    name);
+	if (r == 0)
+		r = moving_open(c, &m);
+	if (r == 0 && generation == 0)
+		r = save(c, name, &generation);
+	if (r == 0 && generation != 0)
+		r = moving_send(c, &m, name, generation);
+	return r;
+}
+
+int
+run_save(struct context *c, char *arg, char **rest)
+{
 	autofree char *name = NULL;
+	uint64_t generation;
 	int r;
 
 	(void)rest;
 	r = names_all(c, arg);
 	if (r != 0)
 		return r < 0 ? r : all_save(c);
+	if (arg != NULL && c->out != NULL)
+		return save_out(c, arg);
 	r = commands_own_name(c, arg, &name);
 	if (r < 0)
 		return r;
-	m.has_stop = true;
-	m.stop = c->stop;
-	r = commands_ask(c, name, &m, -1, &k);
-	if (r < 0)
-		return r;
-	if (k.msg->kind == SESS__KIND__REVIVED)
-		printf("revived from %s\n",
-		    k.msg->text == NULL ? name : k.msg->text);
-	else
-		snapshots_say_saved(c, k.msg, name);
-	return 0;
+	return c->out != NULL ? save_out(c, name) : save(c, name, &generation);
+}
+
+/* A snapshot that comes from c->in gets a name that nothing has. */
+static int
+take_in(struct context *c, const char *name, uint64_t *ret_generation)
+{
+	struct ended d;
+
+	if (commands_has_snapshots(c, name))
+		return err_set(&c->err, -EEXIST,
+		    "there are snapshots of '%s' here: choose another name, "
+		    "or sess -rm %s",
+		    name, name);
+	if (ended_get(&c->places, name, &d) == 0) {
+		bool seen = d.seen;
+
+		ended_done(&d);
+		if (!seen)
+			return err_set(&c->err, -EEXIST,
+			    "session '%s' has ended here and nobody has seen "
+			    "how: sess -a %s, or choose another name",
+			    name, name);
+	}
+	return moving_receive(c, name, ret_generation);
 }
 
 int
@@ -105,7 +200,8 @@ run_revive(struct context *c, char *arg, char **rest)
 	if (arg == NULL)
 		return err_set(&c->err, -EINVAL,
 		    "which session? A name is needed, or -all");
-	session_split(arg, &l.generation);
+	if (c->in == NULL)
+		session_split(arg, &l.generation);
 	r = session_check_name(arg, &c->err);
 	if (r < 0)
 		return r;
@@ -114,12 +210,19 @@ run_revive(struct context *c, char *arg, char **rest)
 		    "session '%s' runs: "
 		    "sess -a %s attaches to it",
 		    arg, arg);
+	if (c->in != NULL) {
+		r = take_in(c, arg, &l.generation);
+		if (r < 0)
+			return r;
+	}
 	if (!commands_has_snapshots(c, arg))
 		return err_set(&c->err, -ENOENT,
 		    "there is no snapshot of "
 		    "'%s'",
 		    arg);
 	r = commands_start(c, &l, &lr);
+	if (r < 0 && c->in != NULL)
+		return moving_stays(c, arg, l.generation, r);
 	if (r < 0)
 		return r;
 	snapshots_say_revived(c, arg, lr.generation);

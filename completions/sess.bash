@@ -1,7 +1,7 @@
 # bash completion for sess(1)
 # words begin
 _sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -v -h'
-_sess_modifiers='-all -e -E -everyone -f -j -l -limit -q -r -stop -user'
+_sess_modifiers='-all -e -E -everyone -f -i -j -l -limit -o -q -r -stop -user'
 # words end
 
 # The names that begin with $1, quoted. Not by compgen -W, which expands its
@@ -40,6 +40,10 @@ _sess()
 	-a | -A | -d | -k | -save | -stop | -revive | -check | -mv | -rm | -pid | -send | -history | -env | -wait | -f | -l | -r)
 		_sess_names "$cur"
 		[[ $prev == -save || $prev == -revive || $prev == -k || $prev == -env ]] || return
+		;;
+	-i | -o)
+		compopt -o default
+		return
 		;;
 	-c | -n | -e | -limit)
 		return

@@ -11,10 +11,21 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "screen/paint.h"
 #include "screen/screen_state.h"
 
 #define HISTORY_MAX (32 << 20)
+
+/*
+ * Lines of the scrollback have characters in the sets they were written in;
+ * these are the designations that paint_pen() makes.
+ */
+static bool
+is_designation(const uint8_t *p, size_t len)
+{
+	return len > 2 && p[0] == '\033' && p[1] == '(';
+}
 
 /* Bytes of the sequence at P, which begins with ESC. */
 static size_t
@@ -29,6 +40,8 @@ sequence_len(const uint8_t *p, size_t len)
 			;
 		return i < len ? i + 1 : len;
 	}
+	if (is_designation(p, len))
+		return 3;
 	if (p[1] != ']')
 		return 2;
 	for (i = 2; i < len && p[i] != '\a'; i++) /* OSC: up to BEL or ST */
@@ -57,31 +70,48 @@ end_line(struct buf *out, size_t start)
 	return buf_put(out, "\n", 1);
 }
 
+/* A character of SET. */
+static int
+put_char(unsigned set, uint32_t c, struct buf *out)
+{
+	char text[4];
+	size_t len = utf8_put(cell_code_point(set, c), text);
+
+	return buf_put(out, text, len);
+}
+
 static int
 put_text(const uint8_t *p, size_t len, struct buf *out)
 {
 	size_t start = out->len, i, n;
+	const char *set;
+	unsigned in = 0;
 	int r = 0;
 
 	for (i = 0; i < len && r == 0; i += n == 0 ? 1 : n) {
 		n = control_len(p + i, len - i);
 		if (n == 0)
-			r = buf_put(out, p + i, 1);
+			r = in == 0 ? buf_put(out, p + i, 1) :
+				      put_char(in, p[i], out);
+		else if (is_designation(p + i, len - i) &&
+		    (set = strchr(CELL_SETS, p[i + 2])) != NULL)
+			in = (unsigned)(set - CELL_SETS);
 	}
 	return r < 0 ? r : end_line(out, start);
 }
 
 static int
-put_row(const struct paint_source *src, int row, struct buf *out)
+put_row(const struct model *m, int row, struct buf *out)
 {
-	VTermPos pos = { .row = row };
-	VTermScreenCell cell;
+	const struct cell *c = m->g->row[row], *end = c + m->cols;
 	size_t start = out->len;
+	unsigned set;
 	int r = 0;
 
-	for (pos.col = 0; pos.col < src->cols && r == 0; pos.col++) {
-		cell = paint_cell(src, pos);
-		r = paint_glyph(&cell, out);
+	for (; c < end && r == 0; c++) {
+		set = (c->pen.attrs & SET) >> SET_SHIFT;
+		r = set == 0 ? paint_glyph(m, c, out) :
+			       put_char(set, c->glyph & GLYPH_VALUE, out);
 	}
 	return r < 0 ? r : end_line(out, start);
 }
@@ -89,22 +119,19 @@ put_row(const struct paint_source *src, int row, struct buf *out)
 static int
 put_all(struct screen *s, struct buf *out)
 {
-	struct paint_source src = { .screen = s->cells,
-		.rows = s->rows,
-		.cols = s->cols,
-		.reversed = modes_reversed(s->fed) };
+	const struct model *m = s->model;
 	size_t i, len;
-	int row, rows = s->rows, r = 0;
+	int row, rows = m->rows, r = 0;
 	const uint8_t *p;
 
 	for (i = 0; i < scrollback_rows(s->scrollback) && r == 0; i++) {
 		p = scrollback_row(s->scrollback, i, &len);
 		r = put_text(p, len, out);
 	}
-	while (rows > 0 && paint_row_blank(&src, rows - 1))
+	while (rows > 0 && paint_row_blank(m->g, rows - 1))
 		rows--;
 	for (row = 0; row < rows && r == 0; row++)
-		r = put_row(&src, row, out);
+		r = put_row(m, row, out);
 	return r;
 }
 

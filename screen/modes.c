@@ -539,6 +539,16 @@ modes_cursor_visible(const struct modes *m)
 	return is_on(m, 25, 0);
 }
 
+int
+modes_get(const struct modes *m, bool private, unsigned number)
+{
+	int i = find(number, private ? 0 : ANSI);
+
+	if (private && (number == 47 || number == 1047 || number == 1049))
+		return m->alternate == (int)number ? 1 : 2;
+	return i < 0 ? 0 : m->on[i] ? 1 : 2;
+}
+
 bool
 modes_long_keys(const struct modes *m)
 {

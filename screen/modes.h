@@ -50,6 +50,9 @@ bool modes_reversed(const struct modes *m); /* DECSCNM */
 bool modes_inserts(const struct modes *m);
 bool modes_cursor_visible(const struct modes *m);
 
+/* As DECRQM asks: 0 an unknown mode, 1 set, 2 reset. */
+int modes_get(const struct modes *m, bool private, unsigned number);
+
 /* Would a terminal in this state send keys as CSI ... u or CSI 27 ... ~? */
 bool modes_long_keys(const struct modes *m);
 

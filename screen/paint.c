@@ -3,170 +3,198 @@
  */
 #include "screen/paint.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "base/scope.h"
 #include "base/utf8.h"
 
-#define SECOND_HALF ((uint32_t)-1) /* libvterm: right half of a wide glyph */
+#define EMOJI 0x1f000 /* from here on widths are not agreed on */
 
-static bool
-same_pen(const VTermScreenCell *a, const VTermScreenCell *b)
+/* ---- the pen ---- */
+
+/* SGR numbers of the attributes that have one. */
+static const struct {
+	uint16_t attr;
+	const char *sgr;
+} attr_table[] = {
+	{ BOLD, ";1" },
+	{ FAINT, ";2" },
+	{ ITALIC, ";3" },
+	{ BLINK, ";5" },
+	{ REVERSE, ";7" },
+	{ CONCEAL, ";8" },
+	{ STRIKE, ";9" },
+	{ OVERLINE, ";53" },
+};
+
+static const char *const underline_table[8] = { "", ";4", ";21", ";4:3", ";4:4",
+	";4:5", "", "" };
+
+static int
+put(struct buf *out, const char *text)
 {
-	return a->attrs.bold == b->attrs.bold &&
-	    a->attrs.underline == b->attrs.underline &&
-	    a->attrs.italic == b->attrs.italic &&
-	    a->attrs.blink == b->attrs.blink &&
-	    a->attrs.reverse == b->attrs.reverse &&
-	    a->attrs.strike == b->attrs.strike &&
-	    a->attrs.font == b->attrs.font &&
-	    vterm_color_is_equal(&a->fg, &b->fg) &&
-	    vterm_color_is_equal(&a->bg, &b->bg);
+	return buf_put(out, text, strlen(text));
 }
 
 /* BASE is 30 or 40. */
 static int
-put_color(const VTermColor *c, int base, struct buf *out)
+put_color(uint32_t c, int base, struct buf *out)
 {
-	if (base == 30 ? VTERM_COLOR_IS_DEFAULT_FG(c) :
-			 VTERM_COLOR_IS_DEFAULT_BG(c))
+	unsigned v = c & 0xffffff;
+
+	if (c == 0)
 		return 0;
-	if (VTERM_COLOR_IS_RGB(c))
-		return buf_printf(out, ";%d;2;%u;%u;%u", base + 8, c->rgb.red,
-		    c->rgb.green, c->rgb.blue);
-	if (c->indexed.idx < 8)
-		return buf_printf(out, ";%d", base + c->indexed.idx);
-	if (c->indexed.idx < 16)
-		return buf_printf(out, ";%d", base + 60 + c->indexed.idx - 8);
-	return buf_printf(out, ";%d;5;%u", base + 8, c->indexed.idx);
+	if ((c & COLOR_KIND) == COLOR_RGB)
+		return buf_printf(out, ";%d;2;%u;%u;%u", base + 8, v >> 16,
+		    v >> 8 & 255, v & 255);
+	if (v < 8)
+		return buf_printf(out, ";%u", (unsigned)base + v);
+	if (v < 16)
+		return buf_printf(out, ";%u", (unsigned)base + 60 + v - 8);
+	return buf_printf(out, ";%d;5;%u", base + 8, v);
+}
+
+/* The underline's: with colons, which others pass over as a whole. */
+static int
+put_underline_color(uint32_t c, struct buf *out)
+{
+	unsigned v = c & 0xffffff;
+
+	if (c == 0)
+		return 0;
+	if ((c & COLOR_KIND) == COLOR_RGB)
+		return buf_printf(out, ";58:2::%u:%u:%u", v >> 16, v >> 8 & 255,
+		    v & 255);
+	return buf_printf(out, ";58:5:%u", v);
+}
+
+static int
+put_sgr(const struct pen *pen, struct buf *out)
+{
+	size_t i;
+	int r = put(out, "\033[0");
+
+	for (i = 0; i < N_ELEMENTS(attr_table) && r == 0; i++)
+		if (pen->attrs & attr_table[i].attr)
+			r = put(out, attr_table[i].sgr);
+	if (r == 0)
+		r = put(out,
+		    underline_table[(pen->attrs & UNDERLINE) >>
+			UNDERLINE_SHIFT]);
+	if (r == 0)
+		r = put_color(pen->fg, 30, out);
+	if (r == 0)
+		r = put_color(pen->bg, 40, out);
+	if (r == 0)
+		r = put_underline_color(pen->ul, out);
+	return r < 0 ? r : put(out, "m");
+}
+
+static int
+put_link(const struct painter *p, unsigned link)
+{
+	const char *text;
+	size_t len;
+	int r;
+
+	if (link == 0)
+		return put(p->out, "\033]8;;\033\\");
+	text = intern_get(&p->model->links, link, &len);
+	r = put(p->out, "\033]8;");
+	if (r == 0)
+		r = buf_put(p->out, text, len);
+	return r < 0 ? r : put(p->out, "\033\\");
 }
 
 int
-paint_pen(struct pen *pen, const VTermScreenCell *cell, struct buf *out)
+paint_pen(struct painter *p, const struct pen *pen)
 {
-	const VTermScreenCellAttrs *a = &cell->attrs;
-	char sgr[64] = "\033[0";
-	int r;
+	const unsigned sgr = 0xffff & ~(SET | PROTECTED);
+	struct pen old = p->pen;
+	unsigned changed = p->known ? old.attrs ^ pen->attrs : pen->attrs;
+	int r = 0;
 
-	if (pen->known && same_pen(&pen->like, cell))
+	if (p->known && pen_same(&old, pen))
 		return 0;
-	pen->known = true;
-	pen->like = *cell;
-	if (a->bold)
-		(void)strcat(sgr, ";1");
-	if (a->italic)
-		(void)strcat(sgr, ";3");
-	if (a->underline == VTERM_UNDERLINE_SINGLE)
-		(void)strcat(sgr, ";4");
-	else if (a->underline == VTERM_UNDERLINE_DOUBLE)
-		(void)strcat(sgr, ";21");
-	else if (a->underline == VTERM_UNDERLINE_CURLY)
-		(void)strcat(sgr, ";4:3");
-	if (a->blink)
-		(void)strcat(sgr, ";5");
-	if (a->reverse)
-		(void)strcat(sgr, ";7");
-	if (a->strike)
-		(void)strcat(sgr, ";9");
-	if ((r = buf_put(out, sgr, strlen(sgr))) < 0 ||
-	    (a->font != 0 && (r = buf_printf(out, ";%u", 10 + a->font)) < 0) ||
-	    (r = put_color(&cell->fg, 30, out)) < 0 ||
-	    (r = put_color(&cell->bg, 40, out)) < 0)
-		return r;
-	return buf_put(out, "m", 1);
+	p->pen = *pen;
+	if (!p->known || (changed & sgr) != 0 || old.fg != pen->fg ||
+	    old.bg != pen->bg || old.ul != pen->ul)
+		r = put_sgr(pen, p->out);
+	if (r == 0 && (p->known ? old.link : 0) != pen->link)
+		r = put_link(p, pen->link);
+	if (r == 0 && (changed & SET) != 0)
+		r = buf_printf(p->out, "\033(%c",
+		    CELL_SETS[(pen->attrs & SET) >> SET_SHIFT]);
+	if (r == 0 && (changed & PROTECTED) != 0)
+		r = buf_printf(p->out, "\033[%d\"q",
+		    (pen->attrs & PROTECTED) != 0);
+	p->known = true;
+	return r;
 }
 
-VTermScreenCell
-paint_model_pen(const VTermState *state)
-{
-	VTermScreenCell c;
-	VTermValue v;
-
-	memset(&c, 0, sizeof c);
-#define GET(attr) (vterm_state_get_penattr(state, attr, &v), v)
-	c.attrs.bold = GET(VTERM_ATTR_BOLD).boolean != 0;
-	c.attrs.underline = (unsigned)GET(VTERM_ATTR_UNDERLINE).number & 3;
-	c.attrs.italic = GET(VTERM_ATTR_ITALIC).boolean != 0;
-	c.attrs.blink = GET(VTERM_ATTR_BLINK).boolean != 0;
-	c.attrs.reverse = GET(VTERM_ATTR_REVERSE).boolean != 0;
-	c.attrs.strike = GET(VTERM_ATTR_STRIKE).boolean != 0;
-	c.attrs.font = (unsigned)GET(VTERM_ATTR_FONT).number & 15;
-	c.fg = GET(VTERM_ATTR_FOREGROUND).color;
-	c.bg = GET(VTERM_ATTR_BACKGROUND).color;
-#undef GET
-	return c;
-}
+/* ---- cells ---- */
 
 /* Nothing to see: a blank on the default background. */
 static bool
-is_blank(const VTermScreenCell *c)
+is_blank(const struct cell *c)
 {
-	return (c->chars[0] == 0 || (c->chars[0] == ' ' && c->chars[1] == 0)) &&
-	    VTERM_COLOR_IS_DEFAULT_BG(&c->bg) && !c->attrs.reverse &&
-	    !c->attrs.underline && !c->attrs.strike;
-}
+	const unsigned seen = REVERSE | UNDERLINE | STRIKE | OVERLINE | SET;
 
-/* An erased cell has a background and nothing else, as in a terminal. */
-static void
-normalize(VTermScreenCell *c)
-{
-	if (c->chars[0] != 0)
-		return;
-	memset(&c->attrs, 0, sizeof c->attrs);
-	c->fg.type = VTERM_COLOR_DEFAULT_FG;
-}
-
-VTermScreenCell
-paint_cell(const struct paint_source *p, VTermPos pos)
-{
-	VTermScreenCell c;
-
-	memset(&c, 0, sizeof c);
-	(void)vterm_screen_get_cell(p->screen, pos, &c);
-	c.attrs.reverse = c.attrs.reverse != p->reversed;
-	normalize(&c);
-	return c;
+	return (c->glyph == 0 || c->glyph == ' ') && c->pen.bg == 0 &&
+	    (c->pen.attrs & seen) == 0;
 }
 
 int
-paint_glyph(const VTermScreenCell *cell, struct buf *out)
+paint_glyph(const struct model *m, const struct cell *cell, struct buf *out)
 {
-	char text[VTERM_MAX_CHARS_PER_CELL * 4];
-	size_t len = 0;
-	int i;
+	char text[4];
+	const char *cluster;
+	size_t len;
 
-	if (cell->chars[0] == SECOND_HALF)
+	if (cell->glyph == GLYPH_TAIL)
 		return 0;
-	if (cell->chars[0] == 0)
+	if (cell->glyph == 0)
 		return buf_put(out, " ", 1);
-	for (i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell->chars[i] != 0; i++)
-		len += utf8_put(cell->chars[i], text + len);
+	if ((cell->glyph & GLYPH_CLUSTER) != 0) {
+		cluster = intern_get(&m->clusters, cell->glyph & GLYPH_VALUE,
+		    &len);
+		return buf_put(out, cluster, len);
+	}
+	len = utf8_put(cell->glyph & GLYPH_VALUE, text);
 	return buf_put(out, text, len);
 }
 
-int
-paint_cells(struct pen *pen, const VTermScreenCell *cells, int n, bool *ret_cut,
-    struct buf *out)
+/* Are terminals of several minds about the width of this glyph? */
+static bool
+is_doubtful(const struct cell *c)
 {
-	int i, end = n, r;
+	return (c->glyph & GLYPH_CLUSTER) != 0 ||
+	    (c->glyph & GLYPH_VALUE) >= EMOJI;
+}
+
+int
+paint_cells(struct painter *p, const struct cell *cells, int n, bool placed,
+    bool *ret_cut)
+{
+	static const struct pen plain;
+	int i, end = n, r = 0;
 
 	while (end > 0 && is_blank(&cells[end - 1]))
 		end--;
-	for (i = 0; i < end; i++) {
-		/* A wide glyph that does not fit is not drawn in half. */
-		if (cells[i].width == 2 && i + 1 >= n)
-			break;
-		if (cells[i].chars[0] == SECOND_HALF)
+	for (i = 0; i < end && r == 0; i++) {
+		const struct cell *c = &cells[i];
+
+		if (c->glyph == GLYPH_TAIL)
 			continue;
-		r = paint_pen(pen, &cells[i], out);
+		/* A wide glyph that does not fit is not drawn in half. */
+		if ((c->glyph & GLYPH_WIDE) != 0 && i + 1 >= n)
+			break;
+		r = paint_pen(p, &c->pen);
 		if (r == 0)
-			r = paint_glyph(&cells[i], out);
-		if (r < 0)
-			return r;
+			r = paint_glyph(p->model, c, p->out);
+		if (r == 0 && placed && is_doubtful(c) && i + 1 < n)
+			r = buf_printf(p->out, "\033[%dG",
+			    i + ((c->glyph & GLYPH_WIDE) != 0 ? 3 : 2));
 	}
 	*ret_cut = i < n;
-	return 0;
+	return r < 0 ? r : paint_pen(p, &plain);
 }
 
 int
@@ -175,60 +203,34 @@ paint_move(int row, int col, struct buf *out)
 	return buf_printf(out, "\033[%d;%dH", row + 1, col + 1);
 }
 
-/* Erase to the end of the line, in the default colours. */
-static int
-erase_rest(struct pen *pen, struct buf *out)
-{
-	VTermScreenCell plain;
-	int r;
-
-	memset(&plain, 0, sizeof plain);
-	plain.fg.type = VTERM_COLOR_DEFAULT_FG;
-	plain.bg.type = VTERM_COLOR_DEFAULT_BG;
-	r = paint_pen(pen, &plain, out);
-	if (r < 0)
-		return r;
-	return buf_put(out, "\033[K", 3);
-}
-
 int
-paint_rows(const struct paint_source *p, int first, int rows, int cols,
-    struct buf *out)
+paint_rows(struct painter *p, const struct grid *g, int first, int rows,
+    int cols)
 {
-	struct pen pen = PEN_UNKNOWN;
-	int n = p->cols < cols ? p->cols : cols, row, r = 0;
-	autofree VTermScreenCell *cells = NULL;
+	static const struct pen plain;
+	int n = g->cols < cols ? g->cols : cols, row, r = 0;
 
-	cells = calloc((size_t)n + 1, sizeof *cells);
-	if (cells == NULL)
-		return -ENOMEM;
 	for (row = 0; row < rows && r == 0; row++) {
-		VTermPos pos = { .row = first + row };
 		bool cut = true;
 
-		r = paint_move(row, 0, out);
-		if (r == 0 && pos.row < p->rows) {
-			for (pos.col = 0; pos.col < n; pos.col++)
-				cells[pos.col] = paint_cell(p, pos);
-			r = paint_cells(&pen, cells, n, &cut, out);
-			cut = cut || n < cols;
-		}
-		if (r == 0 && cut)
-			r = erase_rest(&pen, out);
+		r = paint_move(row, 0, p->out);
+		if (r == 0 && first + row < g->rows)
+			r = paint_cells(p, g->row[first + row], n, true, &cut);
+		if (r == 0)
+			r = paint_pen(p, &plain);
+		if (r == 0 && (cut || n < cols))
+			r = put(p->out, "\033[K");
 	}
 	return r;
 }
 
 bool
-paint_row_blank(const struct paint_source *p, int row)
+paint_row_blank(const struct grid *g, int row)
 {
-	VTermPos pos = { .row = row };
-	VTermScreenCell cell;
+	int col;
 
-	for (pos.col = 0; pos.col < p->cols; pos.col++) {
-		cell = paint_cell(p, pos);
-		if (!is_blank(&cell))
+	for (col = 0; col < g->cols; col++)
+		if (!is_blank(&g->row[row][col]))
 			return false;
-	}
 	return true;
 }

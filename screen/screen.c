@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vterm.h>
 
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "config.h"
 #include "screen/paint.h"
 #include "screen/screen_state.h"
@@ -19,53 +17,34 @@
 #define SLICE 16384     /* bytes fed to the model at once */
 #define RING_KEEP 16384 /* bytes of memory kept for the next output */
 #define SKIP_MIN 65536  /* waiting bytes of which some may be skipped */
-#define MODEL_COLS_MIN 4
+#define LINE_MAX_BYTES (SCREEN_SIDE_MAX * 64)
 #define SAVE_MAX (64 << 20)
 
-/* ---- the model's callbacks ---- */
+/* ---- what the model tells ---- */
 
-static int
-on_damage(VTermRect rect, void *arg)
+static void
+on_line(void *arg, const struct cell *cells, int n)
 {
 	struct screen *s = arg;
-
-	s->last_drawn = rect;
-	s->n_moves = 0;
-	return 1;
-}
-
-static int
-on_movecursor(VTermPos pos, VTermPos old, int visible, void *arg)
-{
-	struct screen *s = arg;
-
-	(void)pos;
-	(void)old;
-	(void)visible;
-	s->n_moves++;
-	return 1;
-}
-
-void
-screen_push_line(struct screen *s, const VTermScreenCell *cells, int n)
-{
-	struct buf b autobuf = BUF_INIT(SCREEN_SIDE_MAX * 64);
-	struct pen pen = PEN_UNKNOWN;
+	struct buf b autobuf = BUF_INIT(LINE_MAX_BYTES);
+	struct painter p = PAINTER(s->model, &b);
 	bool cut;
 
-	if (paint_cells(&pen, cells, n, &cut, &b) == 0)
+	p.known = true;
+	if (paint_cells(&p, cells, n, false, &cut) == 0)
 		scrollback_push(s->scrollback, b.data, b.len);
 }
 
-static int
-on_pushline(int cols, const VTermScreenCell *cells, void *arg)
+static void
+on_forget(void *arg)
 {
-	screen_push_line(arg, cells, cols);
-	return 1;
+	struct screen *s = arg;
+
+	scrollback_clear(s->scrollback);
 }
 
 static void
-on_output(const char *data, size_t len, void *arg)
+on_answer(void *arg, const char *data, size_t len)
 {
 	struct screen *s = arg;
 
@@ -73,29 +52,22 @@ on_output(const char *data, size_t len, void *arg)
 		s->answer(s->answer_arg, data, len);
 }
 
-static const VTermScreenCallbacks callbacks = {
-	.damage = on_damage,
-	.movecursor = on_movecursor,
-	.sb_pushline = on_pushline,
+static int
+on_mode(void *arg, bool private, unsigned number)
+{
+	struct screen *s = arg;
+
+	return modes_get(s->modes, private, number);
+}
+
+static const struct model_hooks hooks = {
+	.line = on_line,
+	.forget = on_forget,
+	.answer = on_answer,
+	.mode = on_mode,
 };
 
 /* ---- life ---- */
-
-void
-screen_feed(struct screen *s, const void *data, size_t len)
-{
-	(void)vterm_input_write(s->vt, data, len);
-}
-
-/*
- * libvterm (0.1.4) ends the process when a wide glyph meets a line of one
- * column; a double-width line has half the columns.
- */
-static int
-model_cols(int cols)
-{
-	return cols < MODEL_COLS_MIN ? MODEL_COLS_MIN : cols;
-}
 
 static void
 clip_size(int *rows, int *cols)
@@ -108,25 +80,6 @@ clip_size(int *rows, int *cols)
 		*rows = SCREEN_CELLS_MAX / *cols;
 }
 
-VTerm *
-screen_new_model(struct screen *s, int rows, int cols)
-{
-	VTerm *vt = vterm_new(rows, model_cols(cols));
-	VTermScreen *cells;
-
-	if (vt == NULL)
-		return NULL;
-	vterm_set_utf8(vt, 1);
-	vterm_output_set_callback(vt, on_output, s);
-	cells = vterm_obtain_screen(vt);
-	vterm_screen_set_callbacks(cells, &callbacks, s);
-	vterm_screen_enable_altscreen(cells, 1);
-	vterm_screen_reset(cells, 1);
-	/* Else what ESC 8 restores is no pen at all. */
-	(void)vterm_input_write(vt, "\0337", 2);
-	return vt;
-}
-
 int
 screen_new(int rows, int cols, struct screen **ret_s)
 {
@@ -135,20 +88,14 @@ screen_new(int rows, int cols, struct screen **ret_s)
 	if (s == NULL)
 		return -ENOMEM;
 	clip_size(&rows, &cols);
-	s->rows = s->want_rows = rows;
-	s->cols = s->want_cols = cols;
 	s->ring = BUF_INIT(MODEL_RING_BYTES);
 	s->modes = modes_new();
-	s->fed = modes_new();
 	s->scrollback = scrollback_new(SCROLLBACK_ROWS, SCROLLBACK_BYTES);
-	s->vt = screen_new_model(s, rows, cols);
-	if (s->modes == NULL || s->fed == NULL || s->scrollback == NULL ||
-	    s->vt == NULL) {
+	s->model = model_new(rows, cols, &hooks, s);
+	if (s->modes == NULL || s->scrollback == NULL || s->model == NULL) {
 		screen_free(s);
 		return -ENOMEM;
 	}
-	s->state = vterm_obtain_state(s->vt);
-	s->cells = vterm_obtain_screen(s->vt);
 	*ret_s = s;
 	return 0;
 }
@@ -158,10 +105,8 @@ screen_free(struct screen *s)
 {
 	if (s == NULL)
 		return;
-	if (s->vt != NULL)
-		vterm_free(s->vt);
+	model_free(s->model);
 	modes_free(s->modes);
-	modes_free(s->fed);
 	scrollback_free(s->scrollback);
 	buf_done(&s->ring);
 	free(s);
@@ -169,74 +114,46 @@ screen_free(struct screen *s)
 
 /* ---- output ---- */
 
-/* The program's own output, as against what we make the model do. */
-static void
-feed_output(struct screen *s, const uint8_t *data, size_t len)
-{
-	modes_scan(s->fed, data, len);
-	screen_feed(s, data, len);
-}
-
-/* Could lines that come now push all that is there off the screen? */
-static bool
-may_skip(const struct screen *s)
-{
-	int top, bottom;
-
-	return modes_ground(s->fed) && !modes_margins(s->fed, &top, &bottom);
-}
-
 /* Pass over what has no effect any more. */
 static void
 skip(struct screen *s)
 {
 	const uint8_t *data = s->ring.data + s->ring_done;
 	size_t waiting = s->ring.len - s->ring_done;
-	size_t n_lines = (size_t)s->rows * 2 + SCROLLBACK_ROWS + 2;
+	size_t n_lines = (size_t)s->model->rows * 2 + SCROLLBACK_ROWS + 2;
 	struct buf pen autobuf = BUF_INIT(MODEL_RING_BYTES);
 	struct skip k;
 
-	if (waiting < SKIP_MIN || !may_skip(s) ||
+	if (waiting < SKIP_MIN || !model_is_plain(s->model) ||
 	    !skip_find(data, waiting, n_lines, &k))
 		return;
-	feed_output(s, data, k.feed);
+	model_write(s->model, data, k.feed);
 	s->ring_done += k.feed;
-	if (!may_skip(s) || skip_carry(data + k.feed, k.cut - k.feed, &pen) < 0)
+	if (!model_is_plain(s->model) ||
+	    skip_carry(data + k.feed, k.cut - k.feed, &pen) < 0)
 		return;
-	feed_output(s, (const uint8_t *)"\r", 1);
-	feed_output(s, pen.data, pen.len);
+	model_write(s->model, (const uint8_t *)"\r", 1);
+	model_write(s->model, pen.data, pen.len);
 	s->ring_done += k.cut - k.feed;
 }
 
-/*
- * libvterm (0.1.4) forgets the beginning of a character that is cut by the
- * end of what it is given when ASCII came before it. So it is never given
- * one: up to three bytes stay in the ring until the rest has come.
- */
 bool
 screen_settle(struct screen *s, size_t len)
 {
-	size_t waiting = s->ring.len - s->ring_done, whole, take;
-	const uint8_t *data;
+	size_t waiting = s->ring.len - s->ring_done;
 
 	if (waiting == 0)
 		return false;
 	if (waiting >= SKIP_MIN)
 		skip(s);
 	waiting = s->ring.len - s->ring_done;
-	data = s->ring.data + s->ring_done;
-	whole = waiting - utf8_torn(data, waiting);
-	take = whole;
-	if (whole > len)
-		take = len - utf8_torn(data, len);
-	if (take > 0)
-		feed_output(s, data, take);
-	s->ring_done += take;
-	if (take < whole)
+	len = len < waiting ? len : waiting;
+	model_write(s->model, s->ring.data + s->ring_done, len);
+	s->ring_done += len;
+	if (len < waiting)
 		return true;
-	buf_drop(&s->ring, s->ring_done);
-	s->ring_done = 0;
-	if (s->ring.len == 0 && s->ring.cap > RING_KEEP)
+	s->ring.len = s->ring_done = 0;
+	if (s->ring.cap > RING_KEEP)
 		buf_done(&s->ring);
 	return false;
 }
@@ -247,9 +164,6 @@ screen_flush(struct screen *s)
 	skip(s);
 	while (screen_settle(s, SLICE))
 		;
-	if ((s->want_rows != s->rows || s->want_cols != s->cols) &&
-	    modes_ground(s->fed))
-		(void)screen_reshape(s);
 }
 
 void
@@ -267,23 +181,24 @@ screen_write(struct screen *s, const uint8_t *data, size_t len)
 		return;
 	screen_flush(s);
 	if (buf_put(&s->ring, data, len) < 0)
-		feed_output(s, data, len);
+		model_write(s->model, data, len);
 }
 
 void
 screen_resize(struct screen *s, int rows, int cols)
 {
 	clip_size(&rows, &cols);
-	s->want_rows = rows;
-	s->want_cols = cols;
 	screen_flush(s);
+	/* As terminals do: a new size has no margins. */
+	if (model_resize(s->model, rows, cols) == 0)
+		modes_unset_margins(s->modes);
 }
 
 void
 screen_size(const struct screen *s, int *ret_rows, int *ret_cols)
 {
-	*ret_rows = s->rows;
-	*ret_cols = s->cols;
+	*ret_rows = s->model->rows;
+	*ret_cols = s->model->cols;
 }
 
 const struct modes *
@@ -321,8 +236,8 @@ screen_save(struct screen *s, struct buf *out)
 	for (i = 0; i < n; i++)
 		lines[i].data = (uint8_t *)(uintptr_t)
 		    scrollback_row(s->scrollback, i, &lines[i].len);
-	m.rows = (uint32_t)s->rows;
-	m.cols = (uint32_t)s->cols;
+	m.rows = (uint32_t)s->model->rows;
+	m.cols = (uint32_t)s->model->cols;
 	m.paint.data = paint.data;
 	m.paint.len = paint.len;
 	m.n_scrollback = n;

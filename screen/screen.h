@@ -1,7 +1,7 @@
 /*
  * screen.h - what the session's terminal shows. Output is seen once by the
  * scanner (modes.h) when it comes, waits in a bounded ring, and reaches the
- * model (libvterm) in slack time or when somebody wants to see the screen.
+ * model (model.h) in slack time or when somebody wants to see the screen.
  * Lines that leave at the top are kept as text with colours, bounded in rows
  * and bytes. Rows and columns count from 0.
  */

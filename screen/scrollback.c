@@ -42,13 +42,21 @@ drop_oldest(struct scrollback *b)
 }
 
 void
+scrollback_clear(struct scrollback *b)
+{
+	while (b->n > 0)
+		drop_oldest(b);
+	free(b->lines);
+	b->lines = NULL;
+	b->cap = b->first = 0;
+}
+
+void
 scrollback_free(struct scrollback *b)
 {
 	if (b == NULL)
 		return;
-	while (b->n > 0)
-		drop_oldest(b);
-	free(b->lines);
+	scrollback_clear(b);
 	free(b);
 }
 

@@ -14,6 +14,9 @@ struct scrollback;
 struct scrollback *scrollback_new(size_t max_rows, size_t max_bytes);
 void scrollback_free(struct scrollback *b);
 
+/* Forget all lines. */
+void scrollback_clear(struct scrollback *b);
+
 /* Keep a copy of LINE. Without memory it is not kept. */
 void scrollback_push(struct scrollback *b, const void *line, size_t len);
 

@@ -1,5 +1,5 @@
 /*
- * image_format.h - the bytes of an image, as told in sess-image(5). Only
+ * image_format.h - the bytes of an image, as told in sess-image(5). Only streams,
  * image_read.c, image_write.c and tests that forge images include it.
  *
  * header | chunks | records | chunk table | trailer, with no gap between

@@ -109,9 +109,8 @@ store_open(int saved_dirfd, const char *name, bool create, int *ret_dirfd,
 	return 0;
 }
 
-/* Remove the directory of NAME if no snapshot is in it. */
-static void
-remove_empty(int saved_dirfd, const char *name)
+void
+store_tidy(int saved_dirfd, const char *name)
 {
 	autofree struct ckpt_generation *v = NULL;
 	autoclose int dirfd = -1;
@@ -122,7 +121,8 @@ remove_empty(int saved_dirfd, const char *name)
 	if (store_open(saved_dirfd, name, false, &dirfd, NULL) < 0 ||
 	    store_list(dirfd, &v, &n, NULL) < 0 || n > 0)
 		return;
-	(void)temp_sweep(dirfd);
+	if (temp_sweep(dirfd) != 0)
+		return;
 	(void)unlinkat(dirfd, NAME_FILE, 0);
 	(void)unlinkat(saved_dirfd, key, AT_REMOVEDIR);
 }
@@ -163,7 +163,7 @@ ckpt_rename(int saved_dirfd, const char *from, const char *to, struct err *e)
 	if (r < 0)
 		return r == -ENOENT ? r :
 				      err_num(e, r, "snapshots of %s", from);
-	remove_empty(saved_dirfd, to);
+	store_tidy(saved_dirfd, to);
 	(void)unlinkat(dirfd, NAME_FILE, 0);
 	r = rename_dir(saved_dirfd, key, key_to);
 	if (r == -EEXIST)

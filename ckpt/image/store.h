@@ -22,6 +22,12 @@
 int store_open(int saved_dirfd, const char *name, bool create, int *ret_dirfd,
     struct err *e);
 
+/*
+ * Remove the directory of NAME if there is no snapshot in it and none is
+ * being written.
+ */
+void store_tidy(int saved_dirfd, const char *name);
+
 /* The generations in directory DIRFD, oldest first; malloc'd. */
 int store_list(int dirfd, struct ckpt_generation **ret_v, size_t *ret_n,
     struct err *e);

@@ -5,15 +5,14 @@ session and the older snapshots as they were."""
 import os
 import re
 import shutil
-import struct
 import subprocess
 
+import forge
 import harness
 import pytest
 from rounds import all_gone, attach, stopped_processes
 
 CHUNK_PAGE = 4096
-HEAD_MACHINE, HEAD_HASH = 24, 4088
 
 
 @pytest.fixture
@@ -44,16 +43,6 @@ def _lives(sess):
     all_gone(sess)
 
 
-def _record_starts(data):
-    """Offsets of all records, by the lengths in their heads."""
-    start, length = struct.unpack_from("<QQ", data, len(data) - 160 + 56)
-    at, found = start, []
-    while at < start + length:
-        found.append(at)
-        at += 24 + (struct.unpack_from("<I", data, at + 12)[0] + 7) // 8 * 8
-    return found
-
-
 def test_truncated_at_every_page(sess, saved):
     good = saved.read_bytes()
     cuts = range(0, len(good), CHUNK_PAGE)
@@ -69,7 +58,7 @@ def test_one_byte_flipped(sess, saved):
     """In the header, each chunk, each record's head and body, the table and
     the trailer."""
     good = saved.read_bytes()
-    records = _record_starts(good)
+    records = forge.record_starts(good)
     places = [0, 12, 24, 100, 4090, len(good) - 1, len(good) - 100]
     places += range(4096, records[0], 1 << 20)
     for start in records:
@@ -84,54 +73,19 @@ def test_one_byte_flipped(sess, saved):
     _lives(sess)
 
 
-def _xxh3_64(data):
-    """XXH3-64 by the library that sess itself uses."""
-    import ctypes
-
-    lib = ctypes.CDLL("libxxhash.so.0")
-    lib.XXH3_64bits.restype = ctypes.c_uint64
-    return lib.XXH3_64bits(bytes(data), ctypes.c_size_t(len(data)))
-
-
-def _xxh3_128(data):
-    import ctypes
-
-    class Hash(ctypes.Structure):
-        _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
-
-    lib = ctypes.CDLL("libxxhash.so.0")
-    lib.XXH3_128bits.restype = Hash
-    h = lib.XXH3_128bits(bytes(data), ctypes.c_size_t(len(data)))
-    return struct.pack(">QQ", h.high, h.low)
-
-
-def _seal(image):
-    """Make all checksums right again after a change of header or records."""
-    tail = len(image) - 160
-    head_hash = _xxh3_64(image[:HEAD_HASH])
-    struct.pack_into("<Q", image, HEAD_HASH, head_hash)
-    struct.pack_into("<Q", image, tail + 88, head_hash)
-    for at in _record_starts(image):
-        n = (struct.unpack_from("<I", image, at + 12)[0] + 7) // 8 * 8
-        struct.pack_into("<Q", image, at, _xxh3_64(image[at + 8 : at + 24 + n]))
-    start, length = struct.unpack_from("<QQ", image, tail + 56)
-    image[tail + 96 : tail + 112] = _xxh3_128(image[start : start + length])
-    image[tail + 144 : tail + 160] = _xxh3_128(image[tail : tail + 144])
-
-
 def test_the_seal_of_this_test_is_right(sess, saved):
     """Else the tests below would be refused for a wrong checksum."""
     image = bytearray(saved.read_bytes())
     before = bytes(image)
-    _seal(image)
+    forge.seal(image)
     assert image == before
     _lives(sess)
 
 
 def test_of_another_machine(sess, saved):
     image = bytearray(saved.read_bytes())
-    image[HEAD_MACHINE : HEAD_MACHINE + 16] = b"riscv64".ljust(16, b"\0")
-    _seal(image)
+    image[forge.HEAD_MACHINE : forge.HEAD_MACHINE + 16] = b"riscv64".ljust(16, b"\0")
+    forge.seal(image)
     saved.write_bytes(image)
     assert "riscv64" in _refused(sess)
 
@@ -139,38 +93,16 @@ def test_of_another_machine(sess, saved):
 def test_of_a_later_format(sess, saved):
     image = bytearray(saved.read_bytes())
     image[8] = 99
-    _seal(image)
+    forge.seal(image)
     saved.write_bytes(image)
     assert re.search("later|newer|format|version", _refused(sess))
-
-
-def _machine_record(image):
-    """Offset and message length of the record Machine: it names this
-    machine's kernel."""
-    release = os.uname().release.encode()
-    for at in _record_starts(image):
-        n = struct.unpack_from("<I", image, at + 12)[0]
-        if release in image[at + 24 : at + 24 + n] and b"x86_64" in image[
-            at + 24 : at + 24 + n
-        ]:
-            return at, n
-    raise AssertionError("no record Machine")
 
 
 def test_needing_features_of_another_processor(sess, saved):
     """All feature bits of the saved machine set: some are missing here."""
     image = bytearray(saved.read_bytes())
-    at, n = _machine_record(image)
-    body = at + 24
-    # Field 1 is the architecture, field 2 the packed features, in order.
-    assert image[body] == 0x0A
-    field = body + 2 + image[body + 1]
-    assert image[field] == 0x12, image[field : field + 8]
-    length = image[field + 1]
-    assert length < 0x80
-    for i in range(field + 2, field + 2 + length):
-        image[i] |= 0x7F  # varint digits; which end a number stays
-    _seal(image)
+    forge.want_all_features(image)
+    forge.seal(image)
     saved.write_bytes(image)
     err = _refused(sess)
     assert re.search("processor|CPU", err), err

@@ -97,6 +97,16 @@ a_painting_makes_the_same_screen(void **state)
 		"\033[44m\033[K\033[2;1H\033[Kblue lines",
 		"\033]10;#fff\007\033]4;3;rgb:11/22/33\033\\\033[>4;2m",
 		"\033[?1049h\033[?6h\033[4h\033(0alt in odd modes",
+		"\033[2mfaint\033[8mhidden\033[22;28;53mover\033[4:4mdots",
+		"\033[4;58:2::1:2:3mred line\033[58;5;9m\033[4:5mdashes",
+		"\033]8;id=1;http://x/\033\\link\033]8;;\033\\ none",
+		"\033]8;;file:///a;b\007open link",
+		"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7 family",
+		"\033[3g\033[5G\033H\033[20G\033H\r\ttabs",
+		"\033(K\173umlaut\0337\033(B\033[?6h",
+		"\033[?69h\033[5;20s\033[2;6r\033[?6h\033[2;2Hsides",
+		"\033[1\"qprotected\033[\"q not",
+		"\033[?1049h\033[4;4H\033[7m\0337\033[H\033[m",
 	};
 	size_t i;
 

@@ -1,0 +1,181 @@
+/*
+ * model_modes.c - modes that change what output does, and the questions that
+ * a terminal answers while none is there to do so.
+ */
+#include <stdio.h>
+
+#include "screen/model_state.h"
+
+/* ---- modes ---- */
+
+static void
+set_flag(bool *flag, bool on)
+{
+	*flag = on;
+}
+
+static void
+set_origin(struct model *m, bool on)
+{
+	m->c.origin = on;
+	model_move(m, on ? m->top : 0, on ? m->left : 0);
+}
+
+/* DECCOLM: the size stays, all else is as after a change of it. */
+static void
+set_columns(struct model *m, bool on)
+{
+	(void)on;
+	if (!m->columns)
+		return;
+	model_unset_margins(m);
+	model_erase_rows(m, 0, m->rows, false);
+	model_move(m, 0, 0);
+}
+
+static void
+set_side_margins(struct model *m, bool on)
+{
+	m->side_margins = on;
+	m->left = 0;
+	m->right = m->cols - 1;
+}
+
+static void
+set_screen(struct model *m, bool on)
+{
+	(void)model_show(m, on);
+}
+
+/* 1047: the alternate screen is erased when it is left. */
+static void
+set_screen_erased(struct model *m, bool on)
+{
+	if (!on && m->shown == 1)
+		model_erase_rows(m, 0, m->rows, false);
+	(void)model_show(m, on);
+}
+
+static void
+set_saved(struct model *m, bool on)
+{
+	if (on)
+		model_save(m);
+	else
+		model_restore(m);
+}
+
+/* 1049: 1048 and the alternate screen, erased when it is entered. */
+static void
+set_screen_saved(struct model *m, bool on)
+{
+	if (on && m->shown == 0) {
+		model_save(m);
+		if (model_show(m, 1))
+			model_erase_rows(m, 0, m->rows, false);
+	} else if (!on) {
+		(void)model_show(m, 0);
+		model_restore(m);
+	}
+}
+
+static const struct {
+	unsigned number;
+	void (*set)(struct model *m, bool on);
+} private_table[] = {
+	{ 3, set_columns },
+	{ 6, set_origin },
+	{ 47, set_screen },
+	{ 69, set_side_margins },
+	{ 1047, set_screen_erased },
+	{ 1048, set_saved },
+	{ 1049, set_screen_saved },
+};
+
+static void
+set_private(struct model *m, unsigned number, bool on)
+{
+	size_t i;
+
+	if (number == 7)
+		set_flag(&m->wrap, on);
+	else if (number == 40)
+		set_flag(&m->columns, on);
+	else if (number == 45)
+		set_flag(&m->reverse_wrap, on);
+	for (i = 0; i < N_ELEMENTS(private_table); i++)
+		if (private_table[i].number == number)
+			private_table[i].set(m, on);
+}
+
+void
+model_set_modes(struct model *m, bool on)
+{
+	int i;
+
+	for (i = 0; i < m->seq.n; i++) {
+		int number = model_param(m, i, 0);
+
+		if (m->seq.prefix == '?')
+			set_private(m, (unsigned)number, on);
+		else if (number == 4)
+			m->insert = on;
+		else if (number == 20)
+			m->newline = on;
+	}
+}
+
+/* ---- questions ---- */
+
+#define ANSWER(m, ...)                                               \
+	do {                                                         \
+		char text_[64];                                      \
+		int n_ = snprintf(text_, sizeof text_, __VA_ARGS__); \
+		(m)->hooks.answer((m)->arg, text_, (size_t)n_);      \
+	} while (0)
+
+static void
+answer_status(struct model *m)
+{
+	const char *prefix = m->seq.prefix == '?' ? "?" : "";
+	int row = m->c.row - (m->c.origin ? m->top : 0) + 1;
+	int col = m->c.col - (m->c.origin ? m->left : 0) + 1;
+	int what = model_param(m, 0, 0);
+
+	if (what == 5 && *prefix == 0)
+		ANSWER(m, "\033[0n");
+	else if (what == 6)
+		ANSWER(m, "\033[%s%d;%dR", prefix, row, col);
+}
+
+static void
+answer_mode(struct model *m)
+{
+	bool private = m->seq.prefix == '?';
+	unsigned number = (unsigned)model_param(m, 0, 0);
+
+	ANSWER(m, "\033[%s%u;%d$y", private ? "?" : "", number,
+	    m->hooks.mode(m->arg, private, number));
+}
+
+bool
+model_answer(struct model *m, char final)
+{
+	char prefix = m->seq.prefix, inter = m->seq.inter;
+
+	if (final == 'c' && prefix == 0 && inter == 0)
+		ANSWER(m, "\033[?62;22c"); /* VT220 with ANSI colours */
+	else if (final == 'c' && prefix == '>')
+		ANSWER(m, "\033[>1;10;0c");
+	else if (final == 'q' && prefix == '>' && inter == 0)
+		ANSWER(m, "\033P>|sess\033\\");
+	else if (final == 'n' && (prefix == 0 || prefix == '?'))
+		answer_status(m);
+	else if (final == 'p' && inter == '$')
+		answer_mode(m);
+	else if (final == 't' && prefix == 0 && model_param(m, 0, 0) == 18)
+		ANSWER(m, "\033[8;%d;%dt", m->rows, m->cols);
+	else
+		return false;
+	return true;
+}
