@@ -496,7 +496,8 @@ client_ask(int sock, const Sess__Message *m, int timeout_ms, struct packet *ret,
 	int r;
 
 	r = proto_send(sock, m, NULL, 0, 0);
-	if (r == 0)
+	/* Who was not let in finds the reason in what has come. */
+	if (r == 0 || r == -EPIPE)
 		r = proto_await(sock, timeout_ms, &k);
 	if (r == -ETIMEDOUT)
 		return err_set(e, r, "the session's server does not answer");

@@ -496,6 +496,7 @@ server_main(const struct launch *l, int lock, int result)
 		.name = strdup(l->name),
 		.lock = lock,
 		.listener = -1,
+		.spare = -1,
 		.links = LOGIN_LINKS_NONE,
 		.master = -1,
 		.status_fd = -1,

@@ -40,7 +40,7 @@ struct server {
 	char *id;             /* own.h; owned, NULL: none */
 	char **argv;
 	uint64_t created_s;
-	int lock, listener;
+	int lock, listener, spare; /* spare: see control.c */
 	struct event *ev_listener, *ev_child, *ev_term, *ev_again;
 
 	int master;

@@ -270,10 +270,9 @@ run_pid(struct context *c, char *arg, char **rest)
 	if (r < 0)
 		return r;
 	if (k.n_fds < 1)
-		return err_set(&c->err, -ESRCH,
-		    "the program of '%s' has "
-		    "ended",
-		    arg);
+		return err_set(&c->err, -ESRCH, "%s '%s' %s",
+		    k.msg->ended ? "the program of" : "the server of", arg,
+		    k.msg->ended ? "has ended" : "has no descriptor left");
 	/* A pidfd says the number that our own /proc knows. */
 	(void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", k.fds[0]);
 	r = io_read_file(AT_FDCWD, path, &info);

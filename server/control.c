@@ -4,6 +4,7 @@
 #include "server/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,9 +129,6 @@ peer_free(struct peer *p)
 	LIST_REMOVE(p, link);
 	s->n_peers--;
 	free(p);
-	/* There is a descriptor again, if there was none. */
-	if (s->ev_listener != NULL)
-		(void)event_add(s->ev_listener, NULL);
 }
 
 /* What came is no message, or nothing will come any more. */
@@ -228,6 +226,43 @@ peer_new(struct server *s, int fd, pid_t pid)
 	(void)event_add(p->ev, NULL);
 }
 
+/*
+ * There is no descriptor for who comes: the spare one lets him in to be told.
+ * Where that does not help it is tried again later.
+ */
+static int
+accept_by_spare(struct server *s, int listener)
+{
+	int fd;
+
+	scope_close(&s->spare);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0 && errno != EAGAIN)
+		(void)event_del(s->ev_listener);
+	return fd;
+}
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->ev_listener != NULL)
+		(void)event_add(s->ev_listener, NULL);
+}
+
+/* After accept_by_spare(). */
+static void
+restore_spare(struct server *s)
+{
+	const struct timeval tv = { .tv_sec = 1 };
+
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)event_base_once(s->base, -1, EV_TIMEOUT, on_later, s, &tv);
+}
+
 static void
 on_connection(evutil_socket_t listener, short what, void *arg)
 {
@@ -235,19 +270,17 @@ on_connection(evutil_socket_t listener, short what, void *arg)
 	struct err e = { .text = "" };
 	struct peer refused = { .server = s };
 	pid_t pid = 0;
+	bool full;
 	int fd;
 
 	(void)what;
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		/* Out of descriptors: until one of the peers has gone. */
-		if (errno == EMFILE || errno == ENFILE)
-			(void)event_del(s->ev_listener);
-		return;
-	}
-	if (!is_welcome(fd, &pid)) {
+	full = fd < 0 && (errno == EMFILE || errno == ENFILE);
+	if (full)
+		fd = accept_by_spare(s, listener);
+	if (fd >= 0 && !is_welcome(fd, &pid)) {
 		(void)err_set(&e, -EPERM, "session '%s' is not yours", s->name);
-	} else if (make_room(s)) {
+	} else if (fd >= 0 && !full && make_room(s)) {
 		peer_new(s, fd, pid);
 		return;
 	} else {
@@ -255,8 +288,11 @@ on_connection(evutil_socket_t listener, short what, void *arg)
 		    "session '%s' has too many connections", s->name);
 	}
 	refused.fd = fd;
-	control_fail(&refused, &e);
-	(void)close(fd);
+	if (fd >= 0)
+		control_fail(&refused, &e);
+	scope_close(&fd);
+	if (full)
+		restore_spare(s);
 }
 
 int
@@ -266,6 +302,8 @@ control_open(struct server *s)
 
 	if (r < 0)
 		return r;
+	if (s->spare < 0)
+		s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->ev_listener = event_new(s->base, s->listener, EV_READ | EV_PERSIST,
 	    on_connection, s);
 	return s->ev_listener == NULL ? -ENOMEM :

@@ -119,13 +119,20 @@ proto_recv(int sock, int flags, struct packet *ret_p)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof control.bytes };
 	struct packet p = PACKET_NONE;
-	ssize_t n;
+	ssize_t n = -1;
+	int tries;
 
 	if (data == NULL)
 		return -ENOMEM;
-	do
-		n = recvmsg(sock, &h, flags | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	/* A side that closes with our message unread resets the connection:
+	 * that is told once, and before what it has said. */
+	for (tries = 0; tries < 2; tries++) {
+		do
+			n = recvmsg(sock, &h, flags | MSG_CMSG_CLOEXEC);
+		while (n < 0 && errno == EINTR);
+		if (n >= 0 || errno != ECONNRESET)
+			break;
+	}
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	take_fds(&h, &p);
