@@ -82,13 +82,18 @@ struct mapped {
 	int fd;           /* revival: inherited; -1 */
 };
 
-/* Shared memory without a name, mapped by one or more tasks. */
+/* Shared memory without a name, mapped by one or more tasks, or a memfd. */
 struct shm {
 	uint64_t dev, ino;
 	uint64_t len;
 	uint8_t *copy; /* len bytes taken during the stop; mmap'd, owned */
 	uint8_t *have; /* one byte a page: taken; owned */
-	int fd;        /* revival: inherited; -1 */
+	/* Save, of a memfd that is open. */
+	int source; /* to read all of it from; -1 */
+	char *name; /* owned */
+	uint64_t size;
+	uint32_t seals, mode;
+	int fd; /* revival: inherited; -1 */
 };
 
 /* A mapping that a snapshot would not show, seen before the stop. */

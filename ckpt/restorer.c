@@ -202,6 +202,8 @@ make_memory(struct restorer *rs)
 		r = FAULT("revive.load", c->err);
 	if (r >= 0)
 		r = load_memory(c, rs->mms);
+	if (r >= 0)
+		mapping_seal(c);
 	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
 		if (rs->mms[i] != NULL)
 			r = mapping_finish(c, &c->tasks[i], rs->mms[i]);

@@ -99,6 +99,7 @@ extern const struct file_kind kind_fifo;
 extern const struct file_kind kind_slave; /* ttys.c */
 extern const struct file_kind kind_master;
 extern const struct file_kind kind_mqueue;
+extern const struct file_kind kind_memfd;
 extern const struct file_kind kind_eventfd;
 extern const struct file_kind kind_timerfd;
 extern const struct file_kind kind_signalfd;

@@ -29,6 +29,7 @@ const struct file_kind *const file_kinds[] = {
 	&kind_pipe,
 	&kind_fifo,
 	&kind_proc, /* before files and directories: they look like them */
+	&kind_memfd,
 	&kind_mqueue,
 	&kind_dir,
 	&kind_regular,
@@ -55,7 +56,6 @@ static const struct {
 	{ "anon_inode:seccomp", "a seccomp listener" },
 	{ "anon_inode:[fscontext", "a mount being made" },
 	{ "anon_inode:kvm", "a KVM machine" },
-	{ "/memfd:", "a memfd" },
 	{ "/dmabuf:", "a DMA buffer" },
 };
 

@@ -26,8 +26,7 @@ path_match(const struct file *f)
 static bool
 regular_match(const struct file *f)
 {
-	return S_ISREG(f->st.st_mode) && f->link[0] == '/' &&
-	    strncmp(f->link, "/memfd:", 7) != 0;
+	return S_ISREG(f->st.st_mode) && f->link[0] == '/';
 }
 
 static bool

@@ -30,6 +30,12 @@ int mapping_open(struct ckpt *c);
  */
 int mapping_open_shared(struct ckpt *c);
 
+/* That of shared object ID alone, which exists; once. */
+int mapping_open_shm(struct ckpt *c, uint64_t id);
+
+/* All is mapped: seals of memfds that would have forbidden it. */
+void mapping_seal(struct ckpt *c);
+
 /*
  * An address for work areas of LEN bytes that is free in the restorer and in
  * all address spaces of the image. 0: none.

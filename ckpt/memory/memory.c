@@ -59,6 +59,8 @@ memory_objects_free(struct ckpt *c)
 		if (c->shms[i].copy != NULL)
 			(void)munmap(c->shms[i].copy, c->shms[i].len);
 		free(c->shms[i].have);
+		free(c->shms[i].name);
+		scope_close(&c->shms[i].source);
 	}
 	free(c->mapped);
 	free(c->shms);
@@ -188,14 +190,15 @@ mapped_id(struct ckpt *c, const char *path, uint64_t dev, uint64_t ino,
 	return 0;
 }
 
-static int
-shm_id(struct ckpt *c, const struct vma *v, uint64_t *ret_id)
+int
+memory_shared_id(struct ckpt *c, uint64_t dev, uint64_t ino, uint64_t len,
+    uint64_t *ret_id)
 {
-	uint64_t len = v->offset + (v->end - v->start);
 	void *p;
 
+	len = (len + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1);
 	for (size_t i = 0; i < c->n_shms; i++)
-		if (c->shms[i].ino == v->ino && c->shms[i].dev == v->dev) {
+		if (c->shms[i].ino == ino && c->shms[i].dev == dev) {
 			if (c->shms[i].len < len)
 				c->shms[i].len = len;
 			*ret_id = i + 1;
@@ -205,8 +208,11 @@ shm_id(struct ckpt *c, const struct vma *v, uint64_t *ret_id)
 	if (p == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	c->shms = p;
-	c->shms[c->n_shms] =
-	    (struct shm){ .dev = v->dev, .ino = v->ino, .len = len, .fd = -1 };
+	c->shms[c->n_shms] = (struct shm){ .dev = dev,
+		.ino = ino,
+		.len = len,
+		.fd = -1,
+		.source = -1 };
 	*ret_id = ++c->n_shms;
 	return 0;
 }
@@ -440,7 +446,8 @@ collect_vma(struct ckpt *c, struct task *t, struct vma *v)
 		r = mapped_id(c, v->path, v->dev, v->ino,
 		    v->shared && (v->prot & PROT_WRITE), &v->object);
 	} else if (v->kind == VMA_SHM) {
-		r = shm_id(c, v, &v->object);
+		r = memory_shared_id(c, v->dev, v->ino,
+		    v->offset + (v->end - v->start), &v->object);
 	}
 	u = find_unforked(c, t, v);
 	if (u != NULL && u->end == v->end)

@@ -79,6 +79,13 @@ void memory_checked(struct ckpt *c);
  */
 int memory_collect(struct ckpt *c, struct task *t);
 
+/*
+ * The id of the shared memory with this device and inode, LEN bytes at least;
+ * it is made when there is none yet.
+ */
+int memory_shared_id(struct ckpt *c, uint64_t dev, uint64_t ino, uint64_t len,
+    uint64_t *ret_id);
+
 /* After all tasks were collected, still in the stop: copy what is shared. */
 int memory_collect_shared(struct ckpt *c);
 

@@ -448,6 +448,14 @@ write_shm(struct ckpt *c, struct image_writer *w, const struct shm *s,
 	m.len = s->len;
 	m.dev = s->dev;
 	m.ino = s->ino;
+	m.memfd = s->source >= 0;
+	m.size = s->size;
+	m.seals = s->seals;
+	m.mode = s->mode;
+	if (s->name != NULL) {
+		m.name.data = (uint8_t *)s->name;
+		m.name.len = strlen(s->name);
+	}
 	m.n_pages = rs.n;
 	m.pages = runp;
 	if (r >= 0)

@@ -13,7 +13,9 @@
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "ckpt/memory/memory.h"
 
 #define TMPFS 0x01021994 /* TMPFS_MAGIC, linux/magic.h */
@@ -115,21 +117,49 @@ make_room(struct ckpt *c, struct shm *s)
 	    (unsigned long long)s->len);
 }
 
+/* All of memfd S, whether mapped or not; holes are left out. */
+static int
+copy_source(struct ckpt *c, struct shm *s)
+{
+	off_t from = 0, to;
+	int r = 0;
+
+	while (r >= 0 && (uint64_t)from < s->size) {
+		from = lseek(s->source, from, SEEK_DATA);
+		to = from < 0 ? -1 : lseek(s->source, from, SEEK_HOLE);
+		if (from < 0 || to <= from)
+			break;
+		if ((uint64_t)to > s->size)
+			to = (off_t)s->size;
+		r = io_pread(s->source, s->copy + from, (size_t)(to - from),
+		    (uint64_t)from);
+		memset(s->have + from / IMAGE_PAGE, 1,
+		    (size_t)((to + IMAGE_PAGE - 1) / IMAGE_PAGE -
+			from / IMAGE_PAGE));
+		from = to;
+	}
+	return r < 0 ? err_num(c->err, r, "reading a memfd") : 0;
+}
+
 int
 memory_collect_shared(struct ckpt *c)
 {
 	bool ask = swap_is_empty();
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < c->n_shms; i++)
+	for (size_t i = 0; r >= 0 && i < c->n_shms; i++) {
 		r = make_room(c, &c->shms[i]);
+		if (r >= 0 && c->shms[i].source >= 0)
+			r = copy_source(c, &c->shms[i]);
+	}
 	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++) {
 		struct task *t = &c->tasks[i];
 
 		for (size_t k = 0; t->mem != NULL && k < t->mem->n_vmas; k++) {
 			const struct vma *v = &t->mem->vmas[k];
 
-			if (v->kind == VMA_SHM)
+			if (v->kind == VMA_SHM &&
+			    c->shms[v->object - 1].source < 0)
 				copy_shared(c, t, v, &c->shms[v->object - 1],
 				    ask && is_memory(v));
 		}
