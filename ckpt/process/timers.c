@@ -402,6 +402,12 @@ arm_itimers(struct ckpt *c, struct task *t, const Img__Timers *m)
 			.it_interval = { it->interval_s, it->interval_us },
 		};
 
+		/*
+		 * Expired, and its signal still waits: the kernel would go on
+		 * with it when that is taken.
+		 */
+		if (it->left_s == 0 && it->left_us == 0)
+			v.it_value = v.it_interval;
 		ops[i] = (struct tracee_op){ .nr = SYS_setitimer,
 			.args = { i, tracee_put(&t->area, &v, sizeof v), 0 } };
 	}

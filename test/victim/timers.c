@@ -111,6 +111,38 @@ burn(volatile sig_atomic_t *until)
 		;
 }
 
+/*
+ * A child whose interval timer has expired, the signal being blocked: with
+ * that the kernel has stopped the timer until the signal is taken. When the
+ * pipe ends it takes three, and exits with 5.
+ */
+static pid_t
+start_blocker(int pip[2])
+{
+	struct itimerval soon = { { 0, 10000 }, { 0, 10000 } };
+	sigset_t set, pending;
+	int sig = 0;
+	char b;
+	pid_t pid = MUST(fork());
+
+	if (pid != 0)
+		return pid;
+	MUST(close(pip[1]));
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	MUST(sigprocmask(SIG_BLOCK, &set, NULL));
+	MUST(setitimer(ITIMER_REAL, &soon, NULL));
+	do {
+		victim_nap();
+		MUST(sigpending(&pending));
+	} while (!sigismember(&pending, SIGALRM));
+	(void)!read(pip[0], &b, 1);
+	for (int i = 0; i < 3; i++)
+		if (sigwait(&set, &sig) != 0 || sig != SIGALRM)
+			_exit(6);
+	_exit(5);
+}
+
 int
 main(void)
 {
@@ -122,10 +154,14 @@ main(void)
 		.sa_flags = SA_SIGINFO | SA_RESTART };
 	struct sigaction va = { .sa_handler = on_vtalrm };
 	int hole, off, far, every, thread, cpu, real_clock, blocked;
-	int before;
+	int before, pip[2];
 	sigset_t set;
+	pid_t pid;
 
 	victim_init();
+	MUST(pipe(pip));
+	pid = start_blocker(pip);
+	MUST(close(pip[0]));
 	MUST(sigaction(SIGRTMIN + 1, &sa, NULL));
 	MUST(sigaction(SIGVTALRM, &va, NULL));
 	sigemptyset(&set);
@@ -176,6 +212,8 @@ main(void)
 	n_vtalrm = 0;
 	MUST(setitimer(ITIMER_VIRTUAL, &soon, NULL));
 	burn(&n_vtalrm);
+	MUST(close(pip[1]));
+	victim_reap(pid, 5);
 	MUST(syscall(SYS_timer_delete, off));
 	EXPECT(create(CLOCK_MONOTONIC, SIGEV_NONE, 0, 0) > blocked,
 	    "a new timer got an old id");
