@@ -14,6 +14,7 @@
 #include "ckpt/memory/memory.h"
 #include "ckpt/process/sleep.h"
 #include "ckpt/process/tree.h"
+#include "ckpt/rehearse.h"
 #include "ckpt/resource.h"
 #include "ckpt/save.h"
 
@@ -135,8 +136,10 @@ check_before(struct ckpt *c)
 }
 
 int
-ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
+ckpt_check(pid_t parent, pid_t pid, struct buf *report, size_t *ret_obstacles,
+    struct err *e)
 {
+	struct err why = { "" };
 	struct ckpt c = { .err = e,
 		.parent = parent,
 		.notes = BUF_INIT(NOTES_MAX),
@@ -149,6 +152,9 @@ ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e)
 		r = check_all(&c);
 	if (r >= 0) {
 		check_shared_memory(&c, true);
+		if (rehearse(&why) < 0)
+			note(&c, NULL, REHEARSED, why.text);
+		*ret_obstacles = c.obstacles.len;
 		r = buf_put(report, c.obstacles.data, c.obstacles.len);
 	}
 	if (r >= 0)

@@ -163,10 +163,13 @@ int revive_start(const struct revive_request *req,
 
 /*
  * Say what a save of the tree below PARENT (without it) or of process PID
- * itself (PARENT 0) would meet; the text is appended to REPORT in lines.
+ * itself (PARENT 0) would meet, and whether this machine could revive it; the
+ * text is appended to REPORT in lines, of which the first *RET_OBSTACLES
+ * bytes are what stands in the way.
  * 0: it can be saved; -EOPNOTSUPP: something stands in the way.
  */
-int ckpt_check(pid_t parent, pid_t pid, struct buf *report, struct err *e);
+int ckpt_check(pid_t parent, pid_t pid, struct buf *report,
+    size_t *ret_obstacles, struct err *e);
 
 /* One snapshot on disk. */
 struct ckpt_generation {

@@ -38,6 +38,7 @@
 #include "ckpt/process/sleep.h"
 #include "ckpt/process/threads.h"
 #include "ckpt/process/tree.h"
+#include "ckpt/rehearse.h"
 #include "ckpt/resource.h"
 #include "ckpt/writer.h"
 
@@ -499,6 +500,8 @@ save_finish(struct save *s, struct save_report *ret_report, struct err *e)
 			.n_tasks = s->n_tasks,
 			.stopped_us = s->stopped_us,
 			.slow = s->slow };
+		if (v.rehearsal.text[0] != 0)
+			note(&s->c, NULL, REHEARSED, v.rehearsal.text);
 		if (s->c.notes.len > 0 && buf_put(&s->c.notes, "", 1) >= 0)
 			ret_report->notes = (char *)TAKE_PTR(s->c.notes.data);
 		if (s->req.stop)

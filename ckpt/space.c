@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
+#include "ckpt/space_why.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -39,27 +40,25 @@ space_needs_userns(void)
 }
 
 static int
-write_file(struct err *e, const char *path, const char *text)
+write_file(const char *path, const char *text)
 {
 	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int r;
 
-	r = fd < 0 ? -errno : io_write(fd, text, strlen(text));
-	return r < 0 ? err_num(e, r, "writing %s", path) : 0;
+	return fd < 0 ? -errno : io_write(fd, text, strlen(text));
 }
 
 static int
-map_ids(struct ckpt *c, uid_t uid, gid_t gid)
+map_ids(uid_t uid, gid_t gid)
 {
 	char map[64];
 	int r;
 
-	r = write_file(c->err, "/proc/self/setgroups", "deny");
+	r = write_file("/proc/self/setgroups", "deny");
 	(void)snprintf(map, sizeof map, "%u %u 1", uid, uid);
 	if (r >= 0)
-		r = write_file(c->err, "/proc/self/uid_map", map);
+		r = write_file("/proc/self/uid_map", map);
 	(void)snprintf(map, sizeof map, "%u %u 1", gid, gid);
-	return r < 0 ? r : write_file(c->err, "/proc/self/gid_map", map);
+	return r < 0 ? r : write_file("/proc/self/gid_map", map);
 }
 
 /* This process' offset of a clock against the initial time namespace. */
@@ -114,8 +113,7 @@ own_offsets(void)
 }
 
 static int
-set_clocks(const struct offsets *own, int64_t monotonic_ns, int64_t boottime_ns,
-    struct err *e)
+set_clocks(const struct offsets *own, int64_t monotonic_ns, int64_t boottime_ns)
 {
 	char mono[80], boot[80], text[160];
 
@@ -124,27 +122,7 @@ set_clocks(const struct offsets *own, int64_t monotonic_ns, int64_t boottime_ns,
 	print_offset(boot, sizeof boot, "boottime",
 	    offset_for(CLOCK_BOOTTIME, own->boottime_ns, boottime_ns));
 	(void)snprintf(text, sizeof text, "%s%s", mono, boot);
-	return write_file(e, "/proc/self/timens_offsets", text);
-}
-
-/* What to do about a namespace that may not be made. */
-static int
-explain_unshare(bool userns, struct err *e)
-{
-	int num = errno;
-	const char *what = "an old kernel or a container forbids it";
-
-	if (num == ENOSPC)
-		what = "sysctl user.max_user_namespaces and its neighbours "
-		       "must not be 0";
-	else if (num == EPERM && userns)
-		what = "unprivileged user namespaces are forbidden here "
-		       "(sysctl kernel.unprivileged_userns_clone, "
-		       "kernel.apparmor_restrict_unprivileged_userns)";
-	return err_set(e, -num,
-	    "cannot make the namespaces a revival "
-	    "needs (%s): %s",
-	    strerror(num), what);
+	return write_file("/proc/self/timens_offsets", text);
 }
 
 /* Leave, with a user namespace or without. */
@@ -154,10 +132,12 @@ leave(bool userns, struct err *e)
 	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWTIME;
 	int r = FAULT("revive.unshare", e);
 
+	if (r >= 0)
+		r = space_kernel(e);
 	if (r < 0)
 		return r;
 	if (unshare(flags | (userns ? CLONE_NEWUSER : 0)) < 0)
-		return explain_unshare(userns, e);
+		return space_why(userns, SPACE_UNSHARE, -errno, e);
 	return 0;
 }
 
@@ -170,11 +150,13 @@ space_enter(struct ckpt *c, const Img__Machine *m)
 	int r;
 
 	r = leave(c->userns, c->err);
-	if (r >= 0 && c->userns)
-		r = map_ids(c, uid, gid);
-	return r < 0 ?
-	    r :
-	    set_clocks(&own, m->monotonic_ns, m->boottime_ns, c->err);
+	if (r < 0)
+		return r;
+	r = c->userns ? map_ids(uid, gid) : 0;
+	if (r < 0)
+		return space_why(c->userns, SPACE_IDS, r, c->err);
+	r = set_clocks(&own, m->monotonic_ns, m->boottime_ns);
+	return r < 0 ? space_why(c->userns, SPACE_CLOCKS, r, c->err) : 0;
 }
 
 int
@@ -183,7 +165,10 @@ space_leave(int64_t monotonic_ns, int64_t boottime_ns, struct err *e)
 	struct offsets own = own_offsets();
 	int r = leave(false, e);
 
-	return r < 0 ? r : set_clocks(&own, monotonic_ns, boottime_ns, e);
+	if (r < 0)
+		return r;
+	r = set_clocks(&own, monotonic_ns, boottime_ns);
+	return r < 0 ? space_why(false, SPACE_CLOCKS, r, e) : 0;
 }
 
 static int
@@ -196,11 +181,11 @@ mount_devpts(struct ckpt *c)
 		"newinstance,ptmxmode=0666,mode=0620,gid=5") < 0 &&
 	    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
 		options) < 0)
-		return err_sys(c->err, "mounting a private /dev/pts");
+		return space_why(c->userns, SPACE_PTS, -errno, c->err);
 	if (lstat("/dev/ptmx", &st) == 0 && S_ISLNK(st.st_mode))
 		return 0;
 	if (mount("/dev/pts/ptmx", "/dev/ptmx", NULL, MS_BIND, NULL) < 0)
-		return err_sys(c->err, "mounting a private /dev/ptmx");
+		return space_why(c->userns, SPACE_PTS, -errno, c->err);
 	return 0;
 }
 
@@ -216,11 +201,7 @@ space_mount(struct ckpt *c)
 		return err_sys(c->err, "cutting mount propagation");
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		NULL) < 0)
-		return errno == EPERM ?
-		    err_sys(c->err,
-			"mounting a private /proc (in a container "
-			"whose /proc is covered in part, this is forbidden)") :
-		    err_sys(c->err, "mounting a private /proc");
+		return space_why(c->userns, SPACE_PROC, -errno, c->err);
 	return mount_devpts(c);
 }
 

@@ -7,17 +7,18 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/files/files.h"
 #include "ckpt/image/store.h"
 #include "ckpt/memory/pages.h"
+#include "ckpt/rehearse.h"
 
 /* The writer keeps no terminal open (D2) and no socket. */
 static void
@@ -92,35 +93,19 @@ write_image(struct save *s, uint64_t *ret_len)
 	return image_commit(w, ret_len, c->err);
 }
 
-/* What the server catches would be told to it, of whom it was not meant. */
-static void
-drop_handlers(void)
-{
-	struct sigaction sa;
-
-	for (int sig = 1; sig < _NSIG; sig++)
-		if (sigaction(sig, NULL, &sa) == 0 &&
-		    sa.sa_handler != SIG_IGN && sa.sa_handler != SIG_DFL)
-			(void)signal(sig, SIG_DFL);
-}
-
 static void
 writer_main(struct save *s, int report, pid_t server)
 {
 	struct verdict v = { .generation = s->generation };
-	sigset_t none;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != server) /* killed before, and the tree runs */
-		_exit(1);
-	drop_handlers();
+	child_begin(server);            /* killed before: the tree runs */
 	(void)signal(SIGXFSZ, SIG_IGN); /* then RLIMIT_FSIZE is an error */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	drop_terminals();
 	s->err.text[0] = '\0';
 	v.result = write_image(s, &v.image_len);
 	v.err = s->err;
+	if (v.result >= 0)
+		(void)rehearse(&v.rehearsal);
 	(void)io_write(report, &v, sizeof v);
 	_exit(v.result < 0);
 }

@@ -1,5 +1,5 @@
 /*
- * snapshots.c - commands about what is on disk: -save, -revive, -check, -rm.
+ * snapshots.c - commands about what is on disk: -save, -revive, -rm.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -227,39 +227,6 @@ run_revive(struct context *c, char *arg, char **rest)
 		return r;
 	snapshots_say_revived(c, arg, lr.generation);
 	return 0;
-}
-
-/* A process: a number that is no session's name. */
-static int
-check_pid(struct context *c, const char *arg)
-{
-	struct buf report autobuf = BUF_INIT(1 << 20);
-	int r = ckpt_check(0, (pid_t)atoi(arg), &report, &c->err);
-
-	if (r < 0 && r != -EOPNOTSUPP)
-		return r;
-	if (report.len > 0)
-		printf("%.*s", (int)report.len, (char *)report.data);
-	return r == 0 ? 0 : 1;
-}
-
-int
-run_check(struct context *c, char *arg, char **rest)
-{
-	Sess__Message m = proto_message(SESS__KIND__CHECK);
-	struct packet k autopacket = PACKET_NONE;
-	int r;
-
-	(void)rest;
-	if (arg[0] != 0 && arg[strspn(arg, "0123456789")] == 0 &&
-	    !commands_lives(c, arg))
-		return check_pid(c, arg);
-	r = commands_ask(c, arg, &m, ASK_MS, &k);
-	if (r < 0)
-		return r;
-	if (k.msg->text != NULL)
-		printf("%s", k.msg->text);
-	return k.msg->force ? 1 : 0;
 }
 
 int

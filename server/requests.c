@@ -307,10 +307,11 @@ run_check(struct peer *p, struct packet *k)
 	struct buf report autobuf = BUF_INIT(REPORT_MAX);
 	Sess__Message m = proto_message(SESS__KIND__REPORT);
 	struct err e = { .text = "" };
+	size_t obstacles = 0;
 	int r;
 
 	(void)k;
-	r = ckpt_check(p->server->parent, 0, &report, &e);
+	r = ckpt_check(p->server->parent, 0, &report, &obstacles, &e);
 	if (r < 0 && r != -EOPNOTSUPP) {
 		control_fail(p, &e);
 		return;
@@ -320,6 +321,8 @@ run_check(struct peer *p, struct packet *k)
 	m.text = (char *)report.data;
 	m.has_force = true;
 	m.force = r == -EOPNOTSUPP;
+	m.has_obstacles_len = true;
+	m.obstacles_len = (uint32_t)obstacles;
 	control_send(p, &m);
 }
 
