@@ -384,9 +384,12 @@ int
 procfs_stat(pid_t pid, struct procfs_stat *ret_stat)
 {
 	autobuf struct buf b = BUF_INIT(FILE_MAX);
+	char name[48];
 	int r;
 
-	r = read_file(pid, "stat", &b);
+	/* Of the thread: /proc/PID/stat adds up the times of all threads. */
+	(void)snprintf(name, sizeof name, "task/%d/stat", pid);
+	r = read_file(pid, name, &b);
 	if (r < 0)
 		return r;
 	return procfs_parse_stat((const char *)b.data, ret_stat);

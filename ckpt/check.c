@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,12 +14,13 @@
 #include "ckpt/files/files.h"
 #include "ckpt/memory/memory.h"
 #include "ckpt/process/sleep.h"
+#include "ckpt/process/threads.h"
 #include "ckpt/process/tree.h"
 #include "ckpt/rehearse.h"
 #include "ckpt/resource.h"
 #include "ckpt/save.h"
 
-#define CHECK_TRIES 4
+#define CHECK_LOOKS 4
 
 static int
 check_all(struct ckpt *c)
@@ -30,7 +32,9 @@ check_all(struct ckpt *c)
 
 		if (t->state == TASK_ZOMBIE)
 			continue;
-		r = memory_check(c, t);
+		r = threads_check(c, t);
+		if (r >= 0)
+			r = memory_check(c, t);
 		for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
 			if (resources[k]->check != NULL)
 				r = resources[k]->check(c, t);
@@ -92,45 +96,90 @@ check_refuse(struct ckpt *c)
 	    line + 1 < len ? " (and more: see sess -check)" : "");
 }
 
+/* One look at everything. SAMPLE: who sleeps, too. */
 static int
-check_once(struct ckpt *c)
+look(struct ckpt *c, pid_t pid, bool sample)
 {
 	int r;
 
-	r = tree_collect(c);
-	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
+	r = pid == 0 ? tree_collect(c) : tree_collect_one(c, pid);
+	for (size_t i = 0; r >= 0 && sample && i < c->n_tasks; i++)
 		if (c->tasks[i].state != TASK_ZOMBIE)
 			r = sleep_sample(c, &c->tasks[i]);
 	if (r >= 0)
 		r = check_all(c);
-	if (r >= 0)
-		r = check_refuse(c);
+	if (r >= 0 && !sample)
+		check_shared_memory(c, true);
 	tree_done(c);
 	return r;
 }
 
+static void
+forget(struct ckpt *c)
+{
+	buf_drop(&c->obstacles, c->obstacles.len);
+	buf_drop(&c->notes, c->notes.len);
+	free(c->unforked);
+	free(c->asleep);
+	c->unforked = NULL;
+	c->asleep = NULL;
+	c->n_unforked = c->n_asleep = 0;
+}
+
+/* Of the lines in NOW only those stay that are in BEFORE as well. */
+static void
+keep_common(struct buf *now, const struct buf *before)
+{
+	size_t len;
+
+	for (size_t at = 0; at < now->len; at += len) {
+		const uint8_t *line = now->data + at;
+		const uint8_t *end = memchr(line, '\n', now->len - at);
+
+		len = end == NULL ? now->len - at : (size_t)(end - line) + 1;
+		if (memmem(before->data, before->len, line, len) != NULL)
+			continue;
+		memmove(now->data + at, line + len, now->len - at - len);
+		now->len -= len;
+		len = 0;
+	}
+}
+
 /*
  * A process in the middle of exec or exit can be read by nobody: what stands
- * in the way is looked at again a moment later before it counts.
+ * in the way counts when it is still there after several looks.
  */
+static int
+look_again(struct ckpt *c, pid_t pid, bool sample)
+{
+	const struct timespec moment = { .tv_nsec = 20 * 1000000 };
+	int r;
+
+	r = look(c, pid, sample);
+	for (int i = 1; r >= 0 && i < CHECK_LOOKS && c->obstacles.len > 0;
+	     i++) {
+		autobuf struct buf before = BUF_INIT(NOTES_MAX);
+
+		r = buf_put(&before, c->obstacles.data, c->obstacles.len);
+		if (r < 0)
+			return err_num(c->err, r, "checking");
+		(void)nanosleep(&moment, NULL);
+		forget(c);
+		r = look(c, pid, sample);
+		keep_common(&c->obstacles, &before);
+	}
+	return r;
+}
+
 int
 check_before(struct ckpt *c)
 {
-	struct timespec moment = { .tv_nsec = 20 * 1000000 };
-	int r = -EOPNOTSUPP;
+	int r;
 
-	for (int i = 0; i < CHECK_TRIES && r == -EOPNOTSUPP; i++) {
-		if (i > 0)
-			(void)nanosleep(&moment, NULL);
-		buf_drop(&c->obstacles, c->obstacles.len);
-		buf_drop(&c->notes, c->notes.len);
-		free(c->unforked);
-		free(c->asleep);
-		c->unforked = NULL;
-		c->asleep = NULL;
-		c->n_unforked = c->n_asleep = 0;
-		r = check_once(c);
-	}
+	forget(c);
+	r = look_again(c, 0, true);
+	if (r >= 0)
+		r = check_refuse(c);
 	memory_checked(c);
 	return r;
 }
@@ -147,11 +196,8 @@ ckpt_check(pid_t parent, pid_t pid, struct buf *report, size_t *ret_obstacles,
 		.session_master = -1 };
 	int r;
 
-	r = parent != 0 ? tree_collect(&c) : tree_collect_one(&c, pid);
-	if (r >= 0)
-		r = check_all(&c);
+	r = look_again(&c, parent != 0 ? 0 : pid, false);
 	if (r >= 0) {
-		check_shared_memory(&c, true);
 		if (rehearse(&why) < 0)
 			note(&c, NULL, REHEARSED, why.text);
 		*ret_obstacles = c.obstacles.len;
@@ -161,7 +207,6 @@ ckpt_check(pid_t parent, pid_t pid, struct buf *report, size_t *ret_obstacles,
 		r = buf_put(report, c.notes.data, c.notes.len);
 	if (r >= 0)
 		r = check_refuse(&c);
-	tree_done(&c);
 	tree_forget(&c);
 	files_done(&c);
 	memory_objects_free(&c);

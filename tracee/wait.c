@@ -40,7 +40,7 @@ read_stat(pid_t tid, char *ret_state, pid_t *ret_parent)
 	ssize_t n;
 	int parent;
 
-	(void)snprintf(path, sizeof path, "/proc/%d/stat", tid);
+	(void)snprintf(path, sizeof path, "/proc/%d/task/%d/stat", tid, tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

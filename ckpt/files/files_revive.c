@@ -145,7 +145,8 @@ open_one(struct ckpt *c, struct file *f)
 			    "set again: %s",
 			    f->m->path, strerror(errno));
 	}
-	f->fd = file_inherit(c, fd);
+	/* Sockets have such a number already. */
+	f->fd = fd >= c->fd_base ? fd : file_inherit(c, fd);
 	return f->fd < 0 ? f->fd : locks_revive(c, f);
 }
 
@@ -222,15 +223,42 @@ find_used(struct ckpt *c, uint8_t *used, uint32_t limit)
 	return 0;
 }
 
-/* How many numbers will be inherited at most; LEAVE for whoever else. */
-static uint32_t
-count_inherited(const struct ckpt *c)
+/* Those that a task opens itself may be handed on through a pair: two. */
+static int
+count_late(struct ckpt *c, uint32_t *ret_n)
+{
+	*ret_n = 0;
+	for (size_t i = 0; i < image_count(c->img, IMG_FILE); i++) {
+		struct file f = { .fd = -1 };
+		Img__File *m = image_get(c->img, IMG_FILE, i,
+		    &img__file__descriptor, NULL, c->err);
+
+		if (m == NULL)
+			return -EBADMSG;
+		f.m = m;
+		f.kind = kind_named(m->kind);
+		*ret_n += f.kind != NULL && late_is(&f);
+		img__file__free_unpacked(m, NULL);
+	}
+	return 0;
+}
+
+/*
+ * How many numbers will be inherited at most, with both ends of the pipes,
+ * which the restorer has open meanwhile; LEAVE for whoever else.
+ */
+static int
+count_inherited(struct ckpt *c, uint32_t *ret_n)
 {
 	enum { LEAVE = 64 };
+	uint32_t late;
+	int r = count_late(c, &late);
 
-	return (uint32_t)(3 * image_count(c->img, IMG_FILE) +
+	*ret_n = (uint32_t)(image_count(c->img, IMG_FILE) +
+	    2 * image_count(c->img, IMG_PIPE) +
 	    2 * image_count(c->img, IMG_TTY) + image_count(c->img, IMG_MAPPED) +
-	    image_count(c->img, IMG_SHM) + LEAVE);
+	    image_count(c->img, IMG_SHM) + LEAVE + late);
+	return r;
 }
 
 /* The lowest of WANT numbers in a row that nobody uses, as high as possible. */
@@ -251,10 +279,13 @@ int
 files_fd_base(struct ckpt *c, int *ret_base)
 {
 	uint32_t limit = (uint32_t)sysconf(_SC_OPEN_MAX), top = 0;
-	uint32_t want = count_inherited(c);
 	autofree uint8_t *used = NULL;
+	uint32_t want;
 	int r;
 
+	r = count_inherited(c, &want);
+	if (r < 0)
+		return r;
 	if (limit > LIMIT_MAX)
 		limit = LIMIT_MAX;
 	used = calloc(1, limit + 1);

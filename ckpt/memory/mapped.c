@@ -35,6 +35,9 @@ mapped_write(struct ckpt *c, struct image_writer *w, struct mapped *mp,
 	m.path = mp->path;
 	m.writable = mp->writable;
 	m.content = mp->content;
+	for (size_t i = 0; i < c->n_tasks; i++)
+		if (c->tasks[i].mem != NULL && c->tasks[i].mem->exe == id)
+			m.program = true;
 	fd = open(mp->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	for (size_t i = 0; i < c->n_tasks &&
 	     (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != mp->ino);

@@ -54,6 +54,7 @@ static int
 open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 {
 	autoclose int fd = -1;
+	const char *why = NULL;
 	struct stat st;
 
 	fd = open(m->path,
@@ -64,13 +65,17 @@ open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 		    "mapped for writing",
 		    m->path);
 	if (!m->writable &&
-	    (fd < 0 || fstat(fd, &st) < 0 || !unchanged(m, &st))) {
+	    (fd < 0 || fstat(fd, &st) < 0 || !unchanged(m, &st)))
+		why = "has changed since";
+	else if (m->program &&
+	    faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)
+		why = "may not be executed any more";
+	if (why != NULL) {
 		scope_close(&fd);
 		fd = open_kept(c, m);
 		if (fd < 0)
 			return fd;
-		note(c, NULL, "%s has changed since: the kept copy is used",
-		    m->path);
+		note(c, NULL, "%s %s: the kept copy is used", m->path, why);
 	}
 	ret_mapped->fd = file_inherit(c, TAKE_FD(fd));
 	return ret_mapped->fd < 0 ? ret_mapped->fd : 0;

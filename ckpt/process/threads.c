@@ -5,6 +5,7 @@
  */
 #include "ckpt/process/threads.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
@@ -37,6 +38,40 @@ struct critical {
 #ifndef PR_GET_TID_ADDRESS
 #define PR_GET_TID_ADDRESS 40
 #endif
+
+/* ---- check ---- */
+
+static bool
+is_32_bit(const struct task *t)
+{
+	autoclose int fd = -1;
+	unsigned char head[EI_NIDENT];
+	char path[64];
+
+	(void)snprintf(path, sizeof path, "/proc/%d/exe", t->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, head, sizeof head) == sizeof head &&
+	    memcmp(head, ELFMAG, SELFMAG) == 0 && head[EI_CLASS] == ELFCLASS32;
+}
+
+int
+threads_check(struct ckpt *c, struct task *t)
+{
+	scoped(procfs_status_done) struct procfs_status st = { 0 };
+
+	if (procfs_status(t->pid, &st) >= 0 && st.tracer != 0)
+		(void)obstacle(c, t,
+		    "it is being traced by process %d (a debugger?): end that "
+		    "first",
+		    st.tracer);
+	if (is_32_bit(t))
+		(void)obstacle(c, t,
+		    "it is a 32-bit program, which cannot be saved: end it "
+		    "before the save");
+	return 0;
+}
+
+/* ---- save ---- */
 
 /*
  * Was it in a call that the kernel goes on with from a restart block

@@ -8,6 +8,9 @@
 
 #include "ckpt/model.h"
 
+/* Before anything stops: who is traced, or not of 64 bits, is told. */
+int threads_check(struct ckpt *c, struct task *t);
+
 /* The tree is stopped: record every thread of T. */
 int threads_save(struct ckpt *c, struct task *t);
 

@@ -321,6 +321,16 @@ step_options(struct ckpt *c, struct sock *s)
 	return 0;
 }
 
+/* Each takes one number only, however many there are: file_inherit(). */
+static int
+raise_number(struct ckpt *c, struct sock *s)
+{
+	if (s == NULL || s->fd < 0 || s->fd >= c->fd_base)
+		return 0;
+	s->fd = file_inherit(c, TAKE_FD(s->fd));
+	return s->fd < 0 ? s->fd : 0;
+}
+
 int
 sockets_make(struct ckpt *c)
 {
@@ -334,8 +344,13 @@ sockets_make(struct ckpt *c)
 		r = load(c);
 	ss = c->files->sockets;
 	for (size_t k = 0; ss != NULL && k < N_ELEMENTS(steps); k++) {
-		for (size_t i = 0; r >= 0 && i < ss->n; i++)
+		for (size_t i = 0; r >= 0 && i < ss->n; i++) {
 			r = steps[k](c, &ss->v[i]);
+			if (r >= 0)
+				r = raise_number(c, &ss->v[i]);
+			if (r >= 0)
+				r = raise_number(c, sock_peer(ss, &ss->v[i]));
+		}
 		if (r >= 0 && c->files->refused.len > 0)
 			r = err_set(c->err, -EADDRINUSE, "%.*s",
 			    (int)c->files->refused.len,

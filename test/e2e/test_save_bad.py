@@ -5,6 +5,7 @@ session and the older snapshots as they were."""
 import os
 import re
 import shutil
+import struct
 import subprocess
 
 import forge
@@ -327,6 +328,45 @@ REFUSED = {
         "descriptors waiting in it",
     ),
 }
+
+
+# A whole program: pause(2), again and again.
+PAUSE_32 = (
+    b"\x7fELF\1\1\1".ljust(16, b"\0")
+    + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1,
+                  40, 0, 0)
+    + struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, 93, 93, 5, 4096)
+    + b"\xb8\x1d\0\0\0\xcd\x80\xeb\xf7"
+)
+
+
+def test_32_bit_program(sess):
+    program = sess.work / "pause32"
+    program.write_bytes(PAUSE_32)
+    program.chmod(0o755)
+    try:
+        subprocess.Popen([program]).kill()
+    except OSError:
+        pytest.skip("this kernel runs no 32-bit programs")
+    sess.ok("-n", "c", program)
+    for words in (["-check"], ["-save"]):
+        r = sess.run(*words, "c")
+        assert r.status != 0 and "32-bit" in r.out + r.err, r
+
+
+def test_check_says_who_is_traced(sess):
+    (sess.work / "traced.py").write_text(TRACED + "print('traced')\ninput()\n")
+    t = sess.terminal("-c", "c", "/usr/bin/python3", "traced.py")
+    t.wait(lambda t: "traced" in t.text or t.proc.poll() is not None)
+    r = sess.run("-check", "c")
+    assert r.status != 0 and "being traced by" in r.out, r
+
+
+def test_check_of_a_tree_that_comes_and_goes(sess):
+    """What is in the middle of exec or exit does not stand in the way."""
+    sess.ok("-n", "c", "sh", "-c", "yes 1 | xargs -P 4 -n 1 sh -c true")
+    for _ in range(6):
+        sess.ok("-check", "c")
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -196,3 +196,15 @@ def test_a_large_file_that_is_only_read(sess):
     image = sess.dir / "saved" / "k" / "1.sess"
     assert image.stat().st_size < 20 << 20
     _back(sess)
+
+
+def test_a_program_that_may_not_be_executed_any_more(sess):
+    program = sess.work / "prog"
+    shutil.copy("/bin/sleep", program)
+    sess.user.own(program)
+    program.chmod(0o755)
+    sess.ok("-n", "k", "./prog", "1000")
+    program.chmod(0o644)
+    for _ in range(2):
+        revive_anew(sess, "k")
+    assert sess.pid("k")
