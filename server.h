@@ -58,6 +58,9 @@ struct server {
 
 	struct terminals terminals;
 	struct terminal *leader; /* its size is the session's */
+	struct terminal *asked;  /* whose answers count; NULL: the screen's */
+	uint32_t n_questions;    /* that there have been */
+	pid_t asker;             /* the process group that asked; 0: none */
 	struct peers peers;
 	size_t n_peers;
 	struct login login; /* of the latest attach */

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/palette.h"
 #include "screen/cell.h"
 
 struct model;
@@ -29,6 +30,12 @@ struct model_hooks {
 	void (*answer)(void *arg, const char *data, size_t len);
 	/* DECRQM: 0 for an unknown mode, 1 set, 2 reset. */
 	int (*mode)(void *arg, bool private, unsigned number);
+	/* Flags of kitty's keyboard protocol. */
+	unsigned (*keyboard)(void *arg);
+	/* Of the whole terminal; 0: not known. */
+	void (*pixels)(void *arg, int *ret_width, int *ret_height);
+	/* Colour WHICH of OSC ("10", "4;17"). False: there is none. */
+	bool (*color)(void *arg, const char *which, struct rgb *ret_color);
 };
 
 /* NULL: no memory. */

@@ -1,9 +1,6 @@
 /*
- * model_modes.c - modes that change what output does, and the questions that
- * a terminal answers while none is there to do so.
+ * model_modes.c - modes that change what output does.
  */
-#include <stdio.h>
-
 #include "screen/model_state.h"
 
 /* ---- modes ---- */
@@ -123,59 +120,4 @@ model_set_modes(struct model *m, bool on)
 		else if (number == 20)
 			m->newline = on;
 	}
-}
-
-/* ---- questions ---- */
-
-#define ANSWER(m, ...)                                               \
-	do {                                                         \
-		char text_[64];                                      \
-		int n_ = snprintf(text_, sizeof text_, __VA_ARGS__); \
-		(m)->hooks.answer((m)->arg, text_, (size_t)n_);      \
-	} while (0)
-
-static void
-answer_status(struct model *m)
-{
-	const char *prefix = m->seq.prefix == '?' ? "?" : "";
-	int row = m->c.row - (m->c.origin ? m->top : 0) + 1;
-	int col = m->c.col - (m->c.origin ? m->left : 0) + 1;
-	int what = model_param(m, 0, 0);
-
-	if (what == 5 && *prefix == 0)
-		ANSWER(m, "\033[0n");
-	else if (what == 6)
-		ANSWER(m, "\033[%s%d;%dR", prefix, row, col);
-}
-
-static void
-answer_mode(struct model *m)
-{
-	bool private = m->seq.prefix == '?';
-	unsigned number = (unsigned)model_param(m, 0, 0);
-
-	ANSWER(m, "\033[%s%u;%d$y", private ? "?" : "", number,
-	    m->hooks.mode(m->arg, private, number));
-}
-
-bool
-model_answer(struct model *m, char final)
-{
-	char prefix = m->seq.prefix, inter = m->seq.inter;
-
-	if (final == 'c' && prefix == 0 && inter == 0)
-		ANSWER(m, "\033[?62;22c"); /* VT220 with ANSI colours */
-	else if (final == 'c' && prefix == '>')
-		ANSWER(m, "\033[>1;10;0c");
-	else if (final == 'q' && prefix == '>' && inter == 0)
-		ANSWER(m, "\033P>|sess\033\\");
-	else if (final == 'n' && (prefix == 0 || prefix == '?'))
-		answer_status(m);
-	else if (final == 'p' && inter == '$')
-		answer_mode(m);
-	else if (final == 't' && prefix == 0 && model_param(m, 0, 0) == 18)
-		ANSWER(m, "\033[8;%d;%dt", m->rows, m->cols);
-	else
-		return false;
-	return true;
 }

@@ -98,8 +98,10 @@ static void
 end_osc(struct model *m)
 {
 	m->where = M_GROUND;
-	if (!m->seq.bad)
+	if (!m->seq.bad) {
 		model_osc(m);
+		model_answer_color(m);
+	}
 	buf_done(&m->osc);
 }
 
@@ -114,7 +116,7 @@ ends_palette(const struct buf *b)
 	    (b->len == 8 && b->data[0] == 'P');
 }
 
-/* Only links are wanted: of others no more than their beginning is kept. */
+/* Links are wanted whole, and short questions; of others their beginning. */
 static void
 parse_osc(struct model *m, uint8_t c)
 {
@@ -123,7 +125,7 @@ parse_osc(struct model *m, uint8_t c)
 	if (c == '\a')
 		end_osc(m);
 	else if (c >= 0x20 && !m->seq.bad &&
-	    (b->len < 8 || memcmp(b->data, "8;", 2) == 0)) {
+	    (b->len < MODEL_OSC_HEAD || memcmp(b->data, "8;", 2) == 0)) {
 		m->seq.bad = buf_put(b, &c, 1) < 0; /* too long */
 		if (ends_palette(b))
 			end_osc(m);

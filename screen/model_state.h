@@ -51,6 +51,8 @@ struct model_screen {
 	bool has_saved;
 };
 
+#define MODEL_OSC_HEAD 10 /* bytes of an OSC that are kept, if no link */
+
 struct model {
 	struct model_screen screen[2]; /* main and alternate */
 	struct grid *g;                /* of the one that is shown */
@@ -132,7 +134,12 @@ int model_count(const struct model *m, int i);
 /* SM and RM, with and without prefix ?. */
 void model_set_modes(struct model *m, bool on);
 
-/* DA, DSR, DECRQM, XTVERSION: answers. False: it is no question. */
+/* ---- model_answer.c ---- */
+
+/* DA, DSR, DECRQM, XTVERSION, sizes. False: it is no question. */
 bool model_answer(struct model *m, char final);
+
+/* The same of an OSC, if it asks for a colour. */
+void model_answer_color(struct model *m);
 
 #endif

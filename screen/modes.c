@@ -418,6 +418,39 @@ static const struct {
 	{ '=', 0, 'u', csi_kitty_set },
 };
 
+/* What a terminal answers: DA, DSR, DECREQTPARM, DECRQM, XTVERSION... */
+static const struct {
+	char prefix, inter, final;
+} questions[] = {
+	{ 0, 0, 'c' },
+	{ '>', 0, 'c' },
+	{ '=', 0, 'c' },
+	{ 0, 0, 'n' },
+	{ '?', 0, 'n' },
+	{ 0, 0, 'x' },
+	{ 0, '$', 'p' },
+	{ '?', '$', 'p' },
+	{ '>', 0, 'q' },
+	{ '?', 0, 'u' },
+	{ '?', 0, 'm' },
+	{ '?', 0, 'S' },
+};
+
+static bool
+is_question(const struct params *p, char final)
+{
+	size_t i;
+
+	if (final == 't' && p->prefix == 0)
+		return p->v[0] >= 11 && p->v[0] <= 21;
+	for (i = 0; i < N_ELEMENTS(questions); i++)
+		if (questions[i].final == final &&
+		    questions[i].prefix == p->prefix &&
+		    questions[i].inter == p->inter)
+			return true;
+	return false;
+}
+
 void
 modes_csi(struct modes *m, char final)
 {
@@ -430,6 +463,10 @@ modes_csi(struct modes *m, char final)
 		return;
 	if (m->n_seq > SEQ_MAX || !parse(m->seq, m->n_seq, &p))
 		return;
+	if (is_question(&p, final)) {
+		m->n_questions++;
+		return;
+	}
 	for (i = 0; i < N_ELEMENTS(csi_table); i++)
 		if (csi_table[i].final == final &&
 		    csi_table[i].prefix == p.prefix &&
@@ -547,6 +584,20 @@ modes_get(const struct modes *m, bool private, unsigned number)
 	if (private && (number == 47 || number == 1047 || number == 1049))
 		return m->alternate == (int)number ? 1 : 2;
 	return i < 0 ? 0 : m->on[i] ? 1 : 2;
+}
+
+unsigned
+modes_keyboard(const struct modes *m)
+{
+	int s = m->alternate != 0;
+
+	return m->n_kitty[s] == 0 ? 0 : m->kitty[s][m->n_kitty[s] - 1];
+}
+
+uint32_t
+modes_questions(const struct modes *m)
+{
+	return m->n_questions;
 }
 
 bool

@@ -26,11 +26,26 @@ void modes_free(struct modes *m);
 /* See LEN bytes of output. */
 void modes_scan(struct modes *m, const uint8_t *data, size_t len);
 
+/* The same up to the end of the first question: how many bytes that were. */
+size_t modes_scan_question(struct modes *m, const uint8_t *data, size_t len);
+
 /* Does the stream stand between two characters, in no sequence? */
 bool modes_ground(const struct modes *m);
 
 /* A number that is another one whenever modes_undo() would be another. */
 uint32_t modes_generation(const struct modes *m);
+
+/*
+ * How many questions there have been that a terminal may answer (DA, DSR,
+ * DECRQM, colours, kitty's and others): another number, another question.
+ */
+uint32_t modes_questions(const struct modes *m);
+
+/* Flags of the kitty keyboard protocol that are in force. */
+unsigned modes_keyboard(const struct modes *m);
+
+/* The text of a colour that was set ("10", "4;17"), without it; NULL: none. */
+const char *modes_color(const struct modes *m, const char *which);
 
 /* 47, 1047 or 1049 while the alternate screen is shown, else 0. */
 int modes_alternate(const struct modes *m);

@@ -163,6 +163,18 @@ reset_colors(struct modes *m, char *rest, int n)
 	}
 }
 
+const char *
+modes_color(const struct modes *m, const char *which)
+{
+	size_t i, len = strlen(which);
+
+	for (i = 0; i < m->n_colors; i++)
+		if (m->colors[i].key == len + 1 &&
+		    memcmp(m->colors[i].text, which, len) == 0)
+			return m->colors[i].text + len + 1;
+	return NULL;
+}
+
 static bool
 is_dynamic(int n)
 {
@@ -221,6 +233,8 @@ modes_osc(struct modes *m)
 		m->generation++;
 		return;
 	}
+	if (strchr(m->string, '?') != NULL)
+		m->n_questions++;
 	n = atoi(m->string);
 	rest = strchr(m->string, ';');
 	rest = rest == NULL ? NULL : rest + 1;

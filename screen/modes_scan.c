@@ -28,9 +28,11 @@ scan_escape(struct modes *m, uint8_t c)
 	else if (m->where == ESCAPE && c == ']') {
 		m->where = OSC;
 		m->n_string = 0;
-	} else if (m->where == ESCAPE && strchr("PX^_", c) != NULL && c != 0)
+	} else if (m->where == ESCAPE && strchr("PX^_", c) != NULL && c != 0) {
+		/* DECRQSS, XTGETTCAP, kitty graphics: it may ask */
+		m->n_questions += c == 'P' || c == '_';
 		m->where = STRING;
-	else if (c >= 0x30 && c <= 0x7e)
+	} else if (c >= 0x30 && c <= 0x7e)
 		modes_escape(m, (char)c);
 	else if (c >= 0x80)
 		m->where = GROUND;
@@ -137,15 +139,19 @@ keep_last(struct modes *m, const uint8_t *data, size_t len)
 	m->n_last = old + len;
 }
 
-void
-modes_scan(struct modes *m, const uint8_t *data, size_t len)
+size_t
+modes_scan_question(struct modes *m, const uint8_t *data, size_t len)
 {
 	const uint8_t *p = data, *end = data + len;
+	uint32_t n = m->n_questions;
 
 	while (p < end) {
 		if (m->where != GROUND) {
 			scan_byte(m, *p++);
-			continue;
+			if (m->n_questions == n || m->where != GROUND)
+				continue;
+			end = p;
+			break;
 		}
 		p = skip_text(p, end);
 		if (p == end)
@@ -158,7 +164,17 @@ modes_scan(struct modes *m, const uint8_t *data, size_t len)
 		}
 		p++;
 	}
-	keep_last(m, data, len);
+	keep_last(m, data, (size_t)(end - data));
+	return (size_t)(end - data);
+}
+
+void
+modes_scan(struct modes *m, const uint8_t *data, size_t len)
+{
+	size_t n;
+
+	for (; len > 0; data += n, len -= n)
+		n = modes_scan_question(m, data, len);
 }
 
 bool

@@ -84,7 +84,7 @@ struct modes {
 	size_t n_string;
 	uint8_t last[3]; /* the last bytes, for characters cut in two */
 	size_t n_last;
-	uint32_t generation;
+	uint32_t generation, n_questions;
 
 	bool on[MODES_N];
 	bool stored[MODES_N]; /* XTSAVE */

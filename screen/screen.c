@@ -4,6 +4,7 @@
 #include "screen/screen.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,11 +61,58 @@ on_mode(void *arg, bool private, unsigned number)
 	return modes_get(s->modes, private, number);
 }
 
+static unsigned
+on_keyboard(void *arg)
+{
+	struct screen *s = arg;
+
+	return modes_keyboard(s->modes);
+}
+
+static void
+on_pixels(void *arg, int *ret_width, int *ret_height)
+{
+	struct screen *s = arg;
+
+	*ret_width = s->width;
+	*ret_height = s->height;
+}
+
+/* As the program set it, or as a dark terminal has it. */
+static bool
+on_color(void *arg, const char *which, struct rgb *ret_color)
+{
+	static const struct rgb ink = { 229, 229, 229 }, paper = { 0, 0, 0 };
+	struct screen *s = arg;
+	const char *text = modes_color(s->modes, which);
+	unsigned r, g, b;
+	int n = atoi(which);
+
+	if (text != NULL &&
+	    (sscanf(text, "#%2x%2x%2x", &r, &g, &b) == 3 ||
+		sscanf(text, "rgb:%2x%*[^/]/%2x%*[^/]/%2x", &r, &g, &b) == 3 ||
+		sscanf(text, "rgb:%2x/%2x/%2x", &r, &g, &b) == 3)) {
+		*ret_color = (struct rgb){ (int)r, (int)g, (int)b };
+		return true;
+	}
+	if (strncmp(which, "4;", 2) == 0 && atoi(which + 2) < 256 &&
+	    which[2] >= '0' && which[2] <= '9')
+		*ret_color = palette_color(atoi(which + 2));
+	else if (n >= 10 && n <= 12)
+		*ret_color = n == 11 ? paper : ink;
+	else
+		return false;
+	return true;
+}
+
 static const struct model_hooks hooks = {
 	.line = on_line,
 	.forget = on_forget,
 	.answer = on_answer,
 	.mode = on_mode,
+	.keyboard = on_keyboard,
+	.pixels = on_pixels,
+	.color = on_color,
 };
 
 /* ---- life ---- */
@@ -166,10 +214,9 @@ screen_flush(struct screen *s)
 		;
 }
 
-void
-screen_write(struct screen *s, const uint8_t *data, size_t len)
+static void
+keep_output(struct screen *s, const uint8_t *data, size_t len)
 {
-	modes_scan(s->modes, data, len);
 	if (buf_put(&s->ring, data, len) == 0)
 		return;
 	/* Full, or no memory: now is the time. */
@@ -182,6 +229,31 @@ screen_write(struct screen *s, const uint8_t *data, size_t len)
 	screen_flush(s);
 	if (buf_put(&s->ring, data, len) < 0)
 		model_write(s->model, data, len);
+}
+
+void
+screen_write(struct screen *s, const uint8_t *data, size_t len)
+{
+	uint32_t asked = modes_questions(s->modes);
+	size_t n;
+
+	for (; s->answers && len > 0; data += n, len -= n) {
+		n = modes_scan_question(s->modes, data, len);
+		keep_output(s, data, n);
+		if (modes_questions(s->modes) != asked)
+			screen_flush(s);
+		asked = modes_questions(s->modes);
+	}
+	if (len == 0)
+		return;
+	modes_scan(s->modes, data, len);
+	keep_output(s, data, len);
+}
+
+void
+screen_answers(struct screen *s, bool at_once)
+{
+	s->answers = at_once;
 }
 
 void
@@ -199,6 +271,15 @@ screen_size(const struct screen *s, int *ret_rows, int *ret_cols)
 {
 	*ret_rows = s->model->rows;
 	*ret_cols = s->model->cols;
+}
+
+void
+screen_pixels(struct screen *s, int width, int height)
+{
+	if (width > 0 && height > 0) {
+		s->width = width;
+		s->height = height;
+	}
 }
 
 const struct modes *

@@ -37,6 +37,15 @@ void screen_flush(struct screen *s);
 void screen_resize(struct screen *s, int rows, int cols);
 void screen_size(const struct screen *s, int *ret_rows, int *ret_cols);
 
+/*
+ * AT_ONCE: nobody else answers, so that output is modelled up to a question
+ * as soon as it comes, and the answer is that of this moment.
+ */
+void screen_answers(struct screen *s, bool at_once);
+
+/* Of the whole terminal in pixels, for who asks; 0: as it was. */
+void screen_pixels(struct screen *s, int width, int height);
+
 /* The scanner's state; ahead of the model by what waits. */
 const struct modes *screen_modes(const struct screen *s);
 

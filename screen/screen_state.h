@@ -13,8 +13,10 @@ struct screen {
 	struct model *model;
 	struct modes *modes; /* of all output that has come */
 	struct scrollback *scrollback;
-	struct buf ring;  /* output that is not yet modelled */
-	size_t ring_done; /* bytes of it that are */
+	struct buf ring;   /* output that is not yet modelled */
+	size_t ring_done;  /* bytes of it that are */
+	bool answers;      /* questions are modelled at once */
+	int width, height; /* in pixels; 0: not known */
 	void (*answer)(void *arg, const char *data, size_t len);
 	void *answer_arg;
 };

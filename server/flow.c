@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "config.h"
 #include "server.h"
+#include "server/asking.h"
 #include "server/send.h"
 #include "server/terminal.h"
 
@@ -53,7 +54,9 @@ take_output(struct server *s, uint8_t *data, size_t len)
 
 	if (n <= 0)
 		return n;
+	asking_prepare(s);
 	screen_write(s->screen, data, (size_t)n);
+	asking_look(s);
 	LIST_FOREACH(t, &s->terminals, link)
 	terminal_output(t, data, (size_t)n);
 	if (!s->output_came) {
@@ -231,6 +234,7 @@ flow_lead(struct server *s, struct terminal *t)
 	s->size = t->size;
 	(void)pty_resize(s->master, &s->size);
 	screen_resize(s->screen, s->size.rows, s->size.cols);
+	screen_pixels(s->screen, s->size.xpixel, s->size.ypixel);
 	LIST_FOREACH(other, &s->terminals, link)
 	terminal_fit(other);
 }
@@ -247,28 +251,6 @@ flow_lead_next(struct server *s)
 	}
 	if (next != NULL)
 		flow_lead(s, next);
-}
-
-/* Does what a terminal answers reach the program? */
-static bool
-any_answers(const struct server *s)
-{
-	struct terminal *t;
-
-	LIST_FOREACH(t, &s->terminals, link)
-	if (!t->read_only)
-		return true;
-	return false;
-}
-
-/* Answers to the program's questions while no terminal is there to give. */
-static void
-on_answer(void *arg, const char *data, size_t len)
-{
-	struct server *s = arg;
-
-	if (!any_answers(s))
-		(void)flow_input(s, (const uint8_t *)data, len);
 }
 
 /* ---- input ---- */
@@ -342,7 +324,7 @@ flow_start(struct server *s, struct err *e)
 		on_output) < 0 ||
 	    make_event(s, &s->ev_input, s->master, EV_WRITE, on_input) < 0)
 		return err_set(e, -ENOMEM, "cannot make events");
-	screen_answer(s->screen, on_answer, s);
+	asking_start(s);
 	send_init(s);
 	(void)event_add(s->ev_output, NULL);
 	if (s->input.len > 0)

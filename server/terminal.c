@@ -14,6 +14,7 @@
 
 #include "base/scope.h"
 #include "config.h"
+#include "server/asking.h"
 #include "server/control.h"
 #include "session/features.h"
 
@@ -78,20 +79,24 @@ static void
 take_input(struct terminal *t, const uint8_t *data, size_t len)
 {
 	struct server *s = t->server;
-	struct buf out autobuf = BUF_INIT(READ_MAX + KEYS_HELD_MAX);
+	struct buf in autobuf = BUF_INIT(READ_MAX + ANSWERS_HELD_MAX);
+	struct buf out autobuf = BUF_INIT(in.max + KEYS_HELD_MAX);
 	Sess__Message stop = proto_message(SESS__KIND__STOP_KEY);
 	enum keys_verdict v = KEYS_GO_ON;
-	bool more = true;
-	int r;
+	bool more = true, typed;
+	int r = asking_filter(t, data, len, &in, &typed);
 
-	if (s->leader != t)
+	if (s->leader != t && typed)
 		flow_lead(s, t);
-	if (len > 0 && data[0] == t->stop_key) {
+	if (in.len == 0)
+		return;
+	if (in.data[0] == t->stop_key) {
 		control_send(t->peer, &stop);
 		return;
 	}
-	r = keys_filter(&t->keys, data, len,
-	    modes_long_keys(screen_modes(s->screen)), &out, &v);
+	if (r == 0)
+		r = keys_filter(&t->keys, in.data, in.len,
+		    modes_long_keys(screen_modes(s->screen)), &out, &v);
 	if (r == 0)
 		more = pass_on(t, &out);
 	if (verdict(t, v) && !more)
@@ -257,6 +262,7 @@ terminal_free(struct terminal *t, bool undo)
 {
 	struct server *s = t->server;
 
+	asking_forget(s, t);
 	if (undo && !t->gone && !t->suspended)
 		terminal_undo(t);
 	if (t->ev_read != NULL)

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "pty.h"
 #include "server.h"
+#include "server/answers.h"
 #include "server/keys.h"
 #include "server/terms.h"
 #include "session/undo.h"
@@ -35,6 +36,7 @@ struct terminal {
 	struct pty_size size;
 	uint64_t features; /* session/features.h */
 	struct keys keys;
+	struct answers answers;
 	struct termios before; /* its settings before it was lent */
 	bool has_before;
 	pid_t client;       /* 0: not to be seen from here */

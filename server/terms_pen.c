@@ -1,9 +1,9 @@
 /*
- * terms_pen.c - SGR for terminals with fewer colours and attributes. Colours
- * are compared as xterm's palette has them.
+ * terms_pen.c - SGR for terminals with fewer colours and attributes.
  */
 #include <string.h>
 
+#include "base/palette.h"
 #include "base/scope.h"
 #include "server/terms_state.h"
 #include "session/features.h"
@@ -22,31 +22,6 @@ static const struct {
 	{ 9, FEATURE_STRIKE },
 };
 
-struct rgb {
-	int r, g, b;
-};
-
-static const struct rgb first16[16] = { { 0, 0, 0 }, { 205, 0, 0 },
-	{ 0, 205, 0 }, { 205, 205, 0 }, { 0, 0, 238 }, { 205, 0, 205 },
-	{ 0, 205, 205 }, { 229, 229, 229 }, { 127, 127, 127 }, { 255, 0, 0 },
-	{ 0, 255, 0 }, { 255, 255, 0 }, { 92, 92, 255 }, { 255, 0, 255 },
-	{ 0, 255, 255 }, { 255, 255, 255 } };
-
-/* The cube of 6 x 6 x 6 and the 24 greys behind it. */
-static struct rgb
-of_index(int i)
-{
-	static const int levels[6] = { 0, 95, 135, 175, 215, 255 };
-
-	if (i < 16)
-		return first16[i];
-	if (i >= 232)
-		return (struct rgb){ 8 + (i - 232) * 10, 8 + (i - 232) * 10,
-			8 + (i - 232) * 10 };
-	i -= 16;
-	return (struct rgb){ levels[i / 36], levels[i / 6 % 6], levels[i % 6] };
-}
-
 static int
 distance(struct rgb a, struct rgb b)
 {
@@ -61,7 +36,8 @@ nearest(struct rgb c, int from, int end)
 	int i, best = from;
 
 	for (i = from; i < end; i++)
-		if (distance(c, of_index(i)) < distance(c, of_index(best)))
+		if (distance(c, palette_color(i)) <
+		    distance(c, palette_color(best)))
 			best = i;
 	return best;
 }
@@ -85,7 +61,7 @@ put_index(uint64_t features, int base, int i, struct buf *out)
 	if (i >= 16 && (features & FEATURE_COLORS_256) != 0)
 		return buf_printf(out, ";%d;5;%d", base + 8, i);
 	if (i >= 16)
-		i = nearest(of_index(i), 0,
+		i = nearest(palette_color(i), 0,
 		    (features & FEATURE_COLORS_16) != 0 ? 16 : 8);
 	return put_low(features, base, i, out);
 }
