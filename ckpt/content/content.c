@@ -9,13 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/statfs.h>
 #include <unistd.h>
-
-#include <linux/magic.h>
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "ckpt/content/places.h"
 #include "config.h"
 
 /* Bytes copied in all while the tree is stopped: 0.3 ms when cached. */
@@ -74,21 +72,6 @@ contents_free(struct contents *cs)
 	free(cs);
 }
 
-/* Systems empty these at boot, whatever file system they are on. */
-bool
-content_is_volatile(const char *path)
-{
-	static const char *const places[] = { "/tmp/", "/run/", "/var/run/",
-		"/dev/shm/" };
-	struct statfs fs;
-
-	for (size_t i = 0; i < N_ELEMENTS(places); i++)
-		if (strncmp(path, places[i], strlen(places[i])) == 0)
-			return true;
-	return statfs(path, &fs) == 0 &&
-	    (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
-}
-
 /* ---- save ---- */
 
 static struct content *
@@ -136,10 +119,26 @@ add(struct ckpt *c, int fd, const struct stat *st, char *path, bool deleted)
 	m->gid = st->st_gid;
 	m->path = path;
 	m->deleted = deleted;
-	m->volatile_place = !deleted && content_is_volatile(path);
+	m->volatile_place = !deleted && place_is_volatile(path);
 	if (!deleted)
 		c->files->contents->bytes += m->size;
 	return n;
+}
+
+static void
+too_large(struct ckpt *c, const char *path)
+{
+	note_once(c,
+	    "%s is too large to be kept in the image: revival needs it as it "
+	    "is now",
+	    path);
+}
+
+void
+content_check(struct ckpt *c, const struct file *f)
+{
+	if (f->m->size > KEEP_FILES_BYTES)
+		too_large(c, f->link);
 }
 
 int
@@ -159,10 +158,7 @@ content_keep(struct ckpt *c, struct file *f)
 		return 0;
 	}
 	if (!f->m->deleted && cs->bytes + f->m->size > KEEP_FILES_BYTES) {
-		note(c, f->task,
-		    "%s is too large to be kept in the image: "
-		    "revival needs it as it is now",
-		    f->link);
+		too_large(c, f->link);
 		return 0;
 	}
 	fd = file_reopen(f, O_RDONLY | O_NONBLOCK);
@@ -181,42 +177,54 @@ content_keep(struct ckpt *c, struct file *f)
 	return 0;
 }
 
+int
+content_keep_path(struct ckpt *c, char *path, const struct stat *st,
+    uint64_t *ret_id)
+{
+	struct contents *cs = contents_get(c);
+	autoclose int fd = -1;
+	struct stat now;
+
+	*ret_id = 0;
+	if (cs == NULL)
+		return -ENOMEM;
+	if (find_inode(cs, st->st_dev, st->st_ino, ret_id) != NULL)
+		return 0;
+	if (cs->bytes + (uint64_t)st->st_size > KEEP_FILES_BYTES) {
+		too_large(c, path);
+		return 0;
+	}
+	fd = open(path,
+	    O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &now) < 0 || now.st_ino != st->st_ino ||
+	    !S_ISREG(now.st_mode)) {
+		note(c, NULL,
+		    "%s cannot be read, so it is not kept in the image", path);
+		return 0;
+	}
+	if (add(c, TAKE_FD(fd), &now, path, false) == NULL)
+		return -ENOMEM;
+	*ret_id = cs->n;
+	return 0;
+}
+
 /* Keep MP, which is mapped shared for writing. */
 static int
 keep_mapped(struct ckpt *c, struct mapped *mp)
 {
-	struct contents *cs = contents_get(c);
-	autoclose int fd = -1;
 	struct content *n;
 	struct stat st;
+	int r;
 
-	if (cs == NULL)
-		return -ENOMEM;
-	fd = open(mp->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != mp->ino ||
-	    !S_ISREG(st.st_mode)) {
-		note(c, NULL,
-		    "%s cannot be read, so it is not kept in the image",
-		    mp->path);
-		return 0;
+	if (stat(mp->path, &st) < 0 || st.st_ino != mp->ino)
+		return 0; /* the writer will tell */
+	r = content_keep_path(c, mp->path, &st, &mp->content);
+	if (r >= 0 && mp->content != 0) {
+		n = &c->files->contents->v[mp->content - 1];
+		n->now = true;
+		n->rec.mapped = true;
 	}
-	n = find_inode(cs, st.st_dev, st.st_ino, &mp->content);
-	if (n == NULL && cs->bytes + (uint64_t)st.st_size > KEEP_FILES_BYTES) {
-		note(c, NULL,
-		    "%s is too large to be kept in the image: "
-		    "revival needs it as it is now",
-		    mp->path);
-		return 0;
-	}
-	if (n == NULL) {
-		n = add(c, TAKE_FD(fd), &st, mp->path, false);
-		mp->content = cs->n;
-	}
-	if (n == NULL)
-		return -ENOMEM;
-	n->now = true;
-	n->rec.mapped = true;
-	return 0;
+	return r;
 }
 
 int

@@ -17,11 +17,21 @@
 
 struct contents;
 
+/* Nothing is stopped: a note when F is too large to be kept. */
+void content_check(struct ckpt *c, const struct file *f);
+
 /*
  * Save: keep what is in F, a regular file, once per inode; sets
  * f->rec.content, or says in a note why not.
  */
 int content_keep(struct ckpt *c, struct file *f);
+
+/*
+ * Save: keep the regular file at PATH, which is ST and lives as long as C;
+ * *RET_ID is 0 when it cannot be kept, which is said.
+ */
+int content_keep_path(struct ckpt *c, char *path, const struct stat *st,
+    uint64_t *ret_id);
 
 /*
  * Save, when all open files are known: keep the files that are mapped shared
@@ -71,10 +81,7 @@ void contents_undo(struct ckpt *c);
 /* Revival: a new description of deleted content ID. */
 int content_open(struct ckpt *c, uint64_t id, int flags, int *ret_fd);
 
-/* True when PATH is in a place that a reboot empties. */
-bool content_is_volatile(const char *path);
-
-/* Revival: make the directories that lead to PATH in such a place. */
+/* Revival: make the directories that lead to PATH in a volatile place. */
 void content_make_parents(const char *path);
 
 void contents_free(struct contents *cs);

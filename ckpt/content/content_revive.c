@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/content/content_table.h"
+#include "ckpt/content/places.h"
 
 #define COPY_LEN (1u << 20) /* bytes moved at once */
 
@@ -172,17 +173,14 @@ content_want(struct ckpt *c, uint64_t id)
 void
 content_make_parents(const char *path)
 {
-	char dir[PATH_MAX];
+	const char *name;
+	int fd;
 
-	if (!content_is_volatile(path) || strlen(path) >= sizeof dir)
+	if (!place_is_volatile(path))
 		return;
-	(void)strcpy(dir, path);
-	for (char *p = strchr(dir + 1, '/'); p != NULL;
-	     p = strchr(p + 1, '/')) {
-		*p = '\0';
-		(void)mkdir(dir, 0700);
-		*p = '/';
-	}
+	fd = place_open_parent(path, true, &name);
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 static int
@@ -227,9 +225,9 @@ fill(struct ckpt *c, struct image_pages *pages, const Img__Content *m, int fd)
 	return 0;
 }
 
-/* A name beside PATH for what is there now: PATH.sess-DATE. */
+/* A name beside NAME for what is there now: NAME.sess-DATE. */
 static void
-aside_name(const char *path, int turn, char *ret_name, size_t cap)
+aside_name(const char *name, int turn, char *ret_name, size_t cap)
 {
 	time_t now = time(NULL);
 	struct tm tm;
@@ -238,36 +236,36 @@ aside_name(const char *path, int turn, char *ret_name, size_t cap)
 	if (localtime_r(&now, &tm) != NULL)
 		(void)strftime(date, sizeof date, "%Y%m%d-%H%M%S", &tm);
 	if (turn == 0)
-		(void)snprintf(ret_name, cap, "%s.sess-%s", path, date);
+		(void)snprintf(ret_name, cap, "%s.sess-%s", name, date);
 	else
-		(void)snprintf(ret_name, cap, "%s.sess-%s.%d", path, date,
+		(void)snprintf(ret_name, cap, "%s.sess-%s.%d", name, date,
 		    turn);
 }
 
-/* Rename FROM to TO, which must not exist. */
+/* Rename FROM to TO, which must not exist, in directory DIRFD. */
 static int
-rename_new(const char *from, const char *to)
+rename_new(int dirfd, const char *from, const char *to)
 {
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+	if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL)
 		return -errno;
 	/* A file system that cannot: renameat2(2). */
-	if (access(to, F_OK) == 0)
+	if (faccessat(dirfd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
-	return rename(from, to) < 0 ? -errno : 0;
+	return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
 }
 
 static int
-set_aside(struct ckpt *c, struct content *n)
+set_aside(struct ckpt *c, struct content *n, int dirfd, const char *base)
 {
 	const char *path = n->loaded->path;
 	char name[PATH_MAX + 64];
 	int r = -EEXIST;
 
 	for (int turn = 0; turn < 100 && r == -EEXIST; turn++) {
-		aside_name(path, turn, name, sizeof name);
-		r = rename_new(path, name);
+		aside_name(base, turn, name, sizeof name);
+		r = rename_new(dirfd, base, name);
 	}
 	if (r == -ENOENT)
 		return 0;
@@ -330,22 +328,25 @@ static int
 put_back(struct ckpt *c, struct image_pages *pages, struct content *n)
 {
 	const Img__Content *m = n->loaded;
+	autoclose int dirfd = -1, fd = -1;
 	char name[PATH_MAX + 64];
-	autoclose int fd = -1;
+	const char *base;
 	int r;
 
-	content_make_parents(m->path);
-	(void)snprintf(name, sizeof name, "%s.sess-%d", m->path, getpid());
-	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	dirfd = place_open_parent(m->path, true, &base);
+	if (dirfd < 0)
+		return err_num(c->err, dirfd, "putting back %s", m->path);
+	(void)snprintf(name, sizeof name, "%s.sess-%d", base, getpid());
+	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(c->err, "putting back %s", m->path);
 	r = fill(c, pages, m, fd);
 	if (r >= 0)
-		r = set_aside(c, n);
-	if (r >= 0 && rename(name, m->path) < 0)
+		r = set_aside(c, n, dirfd, base);
+	if (r >= 0 && renameat(dirfd, name, dirfd, base) < 0)
 		r = err_sys(c->err, "putting back %s", m->path);
 	if (r < 0)
-		(void)unlink(name);
+		(void)unlinkat(dirfd, name, 0);
 	else
 		n->placed = true;
 	return r;
@@ -358,11 +359,16 @@ contents_undo(struct ckpt *c)
 
 	for (size_t i = 0; cs != NULL && i < cs->n; i++) {
 		struct content *n = &cs->v[i];
+		autoclose int dirfd = -1;
+		const char *base;
 
-		if (n->aside != NULL)
-			(void)rename(n->aside, n->loaded->path);
-		else if (n->placed)
-			(void)unlink(n->loaded->path);
+		if (n->aside == NULL && !n->placed)
+			continue;
+		dirfd = place_open_parent(n->loaded->path, false, &base);
+		if (dirfd >= 0 && n->aside != NULL)
+			(void)renameat(dirfd, n->aside, dirfd, base);
+		else if (dirfd >= 0)
+			(void)unlinkat(dirfd, base, 0);
 	}
 }
 
@@ -381,18 +387,24 @@ plain_path(const char *path, char *ret_path, size_t cap)
 static int
 make_deleted(struct ckpt *c, struct image_pages *pages, struct content *n)
 {
+	enum { FLAGS = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC };
 	char path[PATH_MAX], name[PATH_MAX + 64];
+	autoclose int dirfd = -1;
+	const char *base;
 
 	plain_path(n->loaded->path, path, sizeof path);
-	content_make_parents(path);
-	(void)snprintf(name, sizeof name, "%s", path);
-	n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (n->fd < 0 && errno == EEXIST) {
-		(void)snprintf(name, sizeof name, "%s.sess-%d", path, getpid());
-		n->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	dirfd = place_open_parent(path, false, &base);
+	if (dirfd >= 0) {
+		(void)snprintf(name, sizeof name, "%s", base);
+		n->fd = openat(dirfd, name, FLAGS, 0600);
+		if (n->fd < 0 && errno == EEXIST) {
+			(void)snprintf(name, sizeof name, "%s.sess-%d", base,
+			    getpid());
+			n->fd = openat(dirfd, name, FLAGS, 0600);
+		}
 	}
 	if (n->fd >= 0)
-		(void)unlink(name);
+		(void)unlinkat(dirfd, name, 0);
 	else
 		n->fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (n->fd < 0)

@@ -20,6 +20,7 @@
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/content/content.h"
+#include "ckpt/content/places.h"
 #include "ckpt/files/files_table.h"
 #include "ckpt/files/inotify.h"
 #include "ckpt/files/locks.h"
@@ -73,6 +74,7 @@ files_done(struct ckpt *c)
 	free(fs->v);
 	fd_tables_free(fs);
 	contents_free(fs->contents);
+	places_free(fs->places);
 	pipes_free(fs->pipes);
 	ttys_free(fs->ttys);
 	sockets_free(fs->sockets);
@@ -396,7 +398,11 @@ files_save_tree(struct ckpt *c)
 	if (r >= 0)
 		r = contents_keep_mapped(c);
 	if (r >= 0)
+		r = places_save(c);
+	if (r >= 0)
 		r = contents_take(c);
+	if (r >= 0)
+		r = places_put(c);
 	for (size_t i = 0; r >= 0 && i < fs->n; i++)
 		r = record_put(c, IMG_FILE, fs->v[i]->id, &fs->v[i]->rec.base);
 	return r < 0 ? r : fd_tables_put(c);

@@ -115,6 +115,7 @@ struct files {
 	struct fd_table *tables; /* owned, see files.c */
 	size_t n_tables;
 	struct contents *contents; /* content.h; owned */
+	struct places *places;     /* places.h; owned */
 	struct pipes *pipes;       /* pipes.c; owned */
 	struct ttys *ttys;         /* ttys.c; owned */
 	struct sockets *sockets;   /* sockets.c; owned */

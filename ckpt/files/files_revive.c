@@ -16,6 +16,7 @@
 
 #include "base/scope.h"
 #include "ckpt/content/content.h"
+#include "ckpt/content/places.h"
 #include "ckpt/files/epoll.h"
 #include "ckpt/files/files_late.h"
 #include "ckpt/files/files_table.h"
@@ -161,6 +162,8 @@ files_open(struct ckpt *c)
 		return r;
 	fs = c->files;
 	r = contents_load(c);
+	if (r >= 0)
+		r = places_restore(c);
 	for (size_t i = 0; r >= 0 && i < fs->n; i++)
 		if (fs->v[i]->kind->plan != NULL)
 			r = fs->v[i]->kind->plan(c, fs->v[i]);
@@ -192,6 +195,7 @@ void
 files_undo(struct ckpt *c)
 {
 	contents_undo(c);
+	places_undo(c);
 	sockets_undo(c);
 }
 

@@ -24,6 +24,7 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/content/content.h"
+#include "ckpt/content/places.h"
 
 #define KERNEL_O_LARGEFILE 0100000 /* asm-generic/fcntl.h; glibc has 0 */
 #define PIPE_MAX (64u << 20)       /* beyond any F_SETPIPE_SZ that is allowed */
@@ -140,7 +141,7 @@ fifo_save(struct ckpt *c, struct file *f)
 	int r = pipe_save(c, f);
 
 	f->rec.deleted = !leads_there(f);
-	f->rec.volatile_place = content_is_volatile(f->link);
+	f->rec.volatile_place = place_is_volatile(f->link);
 	if (r >= 0) {
 		struct pipe *p = &c->files->pipes->v[f->rec.object - 1];
 

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/scope.h"
 #include "ckpt/content/content.h"
+#include "ckpt/content/places.h"
 #include "ckpt/files/files.h"
 
 static bool
@@ -61,32 +63,31 @@ writes_anywhere(const struct file *f)
 }
 
 static int
+regular_check(struct ckpt *c, struct file *f)
+{
+	if (path_leads_there(f) &&
+	    (writes_anywhere(f) || place_is_volatile(f->link)))
+		content_check(c, f);
+	return 0;
+}
+
+static int
 regular_save(struct ckpt *c, struct file *f)
 {
 	f->rec.deleted = !path_leads_there(f);
-	f->rec.volatile_place = !f->rec.deleted && content_is_volatile(f->link);
+	f->rec.volatile_place = !f->rec.deleted && place_is_volatile(f->link);
 	if (f->rec.deleted || f->rec.volatile_place || writes_anywhere(f))
 		return content_keep(c, f);
 	return 0;
 }
 
 static int
-dir_check(struct ckpt *c, struct file *f)
-{
-	if (path_leads_there(f))
-		return 0;
-	return obstacle(c, f->task,
-	    "descriptor %d is the removed directory "
-	    "%s, which cannot come back: close it",
-	    f->fd, f->link);
-}
-
-static int
 dir_save(struct ckpt *c, struct file *f)
 {
+	(void)c;
 	f->rec.deleted = !path_leads_there(f);
-	f->rec.volatile_place = content_is_volatile(f->link);
-	return f->rec.deleted ? dir_check(c, f) : 0;
+	f->rec.volatile_place = place_is_volatile(f->link);
+	return 0;
 }
 
 /* ---- revival ---- */
@@ -193,6 +194,8 @@ dir_plan(struct ckpt *c, struct file *f)
 {
 	struct stat st;
 
+	if (f->m->deleted)
+		return 0;
 	if (f->m->volatile_place) {
 		content_make_parents(f->m->path);
 		(void)mkdir(f->m->path, f->m->mode & 07777);
@@ -203,6 +206,36 @@ dir_plan(struct ckpt *c, struct file *f)
 		    "and revive again",
 		    f->m->path);
 	return 0;
+}
+
+/*
+ * A removed directory comes back as one: it is made, opened and removed, at
+ * its place where that is free.
+ */
+static int
+open_removed(struct ckpt *c, const struct file *f, int *ret_fd)
+{
+	char stand_in[] = "/tmp/sess-XXXXXX";
+	const char *end = strrchr(f->m->path, ' '), *path = stand_in;
+	autofree char *plain = NULL;
+
+	if (end != NULL)
+		plain = strndup(f->m->path, (size_t)(end - f->m->path));
+	if (plain != NULL && mkdir(plain, f->m->mode & 07777) == 0)
+		path = plain;
+	else if (mkdtemp(stand_in) == NULL)
+		return err_sys(c->err, "making the removed directory %s again",
+		    f->m->path);
+	*ret_fd = open(path, file_open_flags(f) | O_DIRECTORY);
+	(void)rmdir(path);
+	return *ret_fd < 0 ? err_sys(c->err, "opening %s", f->m->path) : 0;
+}
+
+static int
+dir_open(struct ckpt *c, struct file *f, int *ret_fd)
+{
+	return f->m->deleted ? open_removed(c, f, ret_fd) :
+			       open_path(c, f, ret_fd);
 }
 
 static int
@@ -226,6 +259,7 @@ const struct file_kind kind_path = {
 const struct file_kind kind_regular = {
 	.name = "regular",
 	.match = regular_match,
+	.check = regular_check,
 	.save = regular_save,
 	.plan = regular_plan,
 	.open = regular_open,
@@ -234,8 +268,7 @@ const struct file_kind kind_regular = {
 const struct file_kind kind_dir = {
 	.name = "dir",
 	.match = dir_match,
-	.check = dir_check,
 	.save = dir_save,
 	.plan = dir_plan,
-	.open = open_path,
+	.open = dir_open,
 };

@@ -56,6 +56,7 @@ enum image_tag {
 	IMG_CONTENT = 21,
 	IMG_SOCKET = 22,
 	IMG_TRAITS = 23,
+	IMG_PLACE = 24,
 };
 
 /* The file name of generation GENERATION, "7.sess". */
