@@ -29,6 +29,7 @@ enum follows {
 	NAME,         /* one word: the option's argument */
 	NAME_COMMAND, /* that, and a command line */
 	MAYBE_NAME,   /* modifiers, and one word or none */
+	COMMAND,      /* a command line */
 	TWO_NAMES,    /* one word as argument, and another one */
 };
 
@@ -66,6 +67,8 @@ static const struct command commands[] = {
 	{ "env", MAYBE_NAME, "[NAME]", "SSH_AUTH_SOCK and its like, to eval",
 	    run_env },
 	{ "wait", NAME, "NAME", "wait for its end: its exit status", run_wait },
+	{ "outside", COMMAND, "CMD...",
+	    "in a revived session: run CMD outside of it", run_outside },
 	{ "v", NOTHING, "", "version", run_version },
 	{ "h", NOTHING, "", "this help", run_help },
 };
@@ -354,7 +357,10 @@ check_rest(struct context *c, const struct command *cmd, char **ret_arg,
 		    usage_error(c, "one word too many:", rest[0]);
 	if (cmd->follows == TWO_NAMES && rest[0] == NULL)
 		return usage_error(c, "something is missing after", *ret_arg);
-	if (cmd->follows == NAME_COMMAND || rest[0] == NULL)
+	if (cmd->follows == COMMAND && rest[0] == NULL)
+		return usage_error(c, "a command is missing after", "-outside");
+	if (cmd->follows == NAME_COMMAND || cmd->follows == COMMAND ||
+	    rest[0] == NULL)
 		return 0;
 	if (cmd->follows == MAYBE_NAME)
 		*ret_arg = rest[0];
@@ -373,7 +379,8 @@ choose_user(struct context *c, const struct command *cmd)
 	if (c->everyone && (c->user != NULL || !c->all || !(save || revive)))
 		return usage_error(c,
 		    "only with -save -all or -revive -all:", "-everyone");
-	if (c->user != NULL && cmd != NULL && cmd->follows == NAME_COMMAND)
+	if (c->user != NULL && cmd != NULL &&
+	    (cmd->follows == NAME_COMMAND || cmd->follows == COMMAND))
 		return usage_error(c,
 		    "not where a program is started:", "-user");
 	if (c->everyone)

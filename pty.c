@@ -93,6 +93,9 @@ become_program(const struct pty_program *p, int slave)
 	(void)umask(p->umask);
 	if (login_tty(slave) < 0)
 		return -errno;
+	for (int i = 0; p->fds != NULL && i < 3; i++)
+		if (p->fds[i] >= 0 && dup2(p->fds[i], i) < 0)
+			return -errno;
 	return fchdir(p->cwd) < 0 ? -errno : 0;
 }
 

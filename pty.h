@@ -24,6 +24,8 @@ struct pty_program {
 	mode_t umask;
 	const struct termios *termios; /* NULL: the system's defaults */
 	struct pty_size size;
+	const int
+	    *fds; /* three; where not -1: instead of the pty. NULL: none */
 };
 
 /*

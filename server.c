@@ -22,6 +22,7 @@
 #include "ckpt/ckpt.h"
 #include "config.h"
 #include "server/control.h"
+#include "server/outside.h"
 #include "server/terminal.h"
 #include "session/ended.h"
 #include "session/session.h"
@@ -160,6 +161,7 @@ server_reap(struct server *s)
 	int status;
 
 	save_tidy(s->sleeps);
+	outside_look(s);
 	/* Stops are not ours: waitpid() would tell those of a tracee, too. */
 	if (s->status_fd < 0 && !s->over &&
 	    waitid(P_PID, (id_t)s->first, &si, WEXITED | WNOHANG | WNOWAIT) ==
@@ -175,6 +177,10 @@ server_reap(struct server *s)
 		if (si.si_pid == s->first && s->status_fd < 0 && !s->over) {
 			server_reap(s);
 			return;
+		}
+		if (outside_owns(s, si.si_pid)) { /* ended just now */
+			outside_look(s);
+			continue;
 		}
 		(void)waitpid(si.si_pid, &status, WNOHANG);
 	}
@@ -463,13 +469,13 @@ become_daemon(const struct launch *l, int lock, int result)
 /* Say how it went to whoever waits at the other end of RESULT. */
 static void
 report(int result, int error, int exit_status, uint64_t generation,
-    const struct err *e)
+    const char *text)
 {
 	struct launch_result lr = { .error = error,
 		.exit_status = exit_status,
 		.generation = generation };
 
-	(void)snprintf(lr.text, sizeof lr.text, "%s", e->text);
+	(void)snprintf(lr.text, sizeof lr.text, "%s", text);
 	(void)io_write(result, &lr, sizeof lr);
 }
 
@@ -514,7 +520,8 @@ server_main(const struct launch *l, int lock, int result)
 		session_forget(&s.places, l->name);
 		login_close(&s.places, &s.links);
 	}
-	report(result, r, exit_status, s.generation, &e);
+	report(result, r, exit_status, s.generation,
+	    r == 0 && s.notes != NULL ? s.notes : e.text);
 	(void)close(result);
 	if (r < 0)
 		_exit(1);

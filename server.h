@@ -26,11 +26,13 @@
 
 struct terminal;
 struct peer;
+struct outside;
 struct saving;
 struct ending;
 
 LIST_HEAD(terminals, terminal);
 LIST_HEAD(peers, peer);
+LIST_HEAD(outsides, outside);
 TAILQ_HEAD(pieces, piece);
 
 struct server {
@@ -82,9 +84,10 @@ struct server {
 	struct event *ev_linger;
 	bool taken; /* terminals took bytes since ev_linger was set */
 
-	struct sleeps *sleeps; /* what saves remember from one to the next */
-	struct saving *saving; /* NULL: no save is under way */
-	struct ending *ending; /* NULL: nobody has asked for the end */
+	struct sleeps *sleeps;    /* what saves remember from one to the next */
+	struct saving *saving;    /* NULL: no save is under way */
+	struct outsides outsides; /* outside.h */
+	struct ending *ending;    /* NULL: nobody has asked for the end */
 };
 
 /* ---- server.c ---- */

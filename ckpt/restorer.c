@@ -289,6 +289,10 @@ restore(struct restorer *rs)
 	size_t next = 0;
 	int r;
 
+	if (rs->c.userns)
+		note_once(&rs->c,
+		    "not revived by root: sudo, su and ping do not work in "
+		    "it, but sess -outside sudo CMD does");
 	r = rs->mounted ? 0 : space_mount(&rs->c);
 	if (r >= 0)
 		r = load_tree(rs);

@@ -186,7 +186,7 @@ revive(struct context *c, struct round *g, const char *name)
 	if (commands_start(c, &l, &lr) < 0)
 		fail(c, g, name, c->err.text);
 	else
-		snapshots_say_revived(c, name, lr.generation);
+		snapshots_say_revived(c, name, &lr);
 }
 
 int

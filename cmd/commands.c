@@ -185,9 +185,8 @@ commands_ask(struct context *c, const char *name, Sess__Message *m,
 	return r < 0 ? r : client_ask(sock, m, timeout_ms, ret, &c->err);
 }
 
-/* How the program's terminal is to be, after the one we are on. */
-static void
-copy_terminal(struct launch *l, struct termios *tio)
+void
+commands_copy_terminal(struct launch *l, struct termios *tio)
 {
 	int fd = isatty(0) ? 0 : isatty(1) ? 1 : -1;
 
@@ -217,7 +216,7 @@ commands_start(struct context *c, struct launch *l,
 	(void)umask(l->umask);
 	l->env = environ;
 	l->broker = c->broker;
-	copy_terminal(l, &tio);
+	commands_copy_terminal(l, &tio);
 	r = launch_start(&c->places, l, &exit_status, ret_result, &c->err);
 	if (r < 0)
 		c->exit_status = exit_status;

@@ -52,6 +52,7 @@ int run_send(struct context *c, char *arg, char **rest);
 int run_wait(struct context *c, char *arg, char **rest);
 int run_move(struct context *c, char *arg, char **rest);
 int run_env(struct context *c, char *arg, char **rest);
+int run_outside(struct context *c, char *arg, char **rest);
 int run_history(struct context *c, char *arg, char **rest);
 
 #define ASK_MS 10000 /* for an answer that needs no work */
@@ -76,6 +77,12 @@ bool commands_lives(struct context *c, const char *name);
 /* The session's name, malloc'd: ARG, or the one we are in. */
 int commands_own_name(struct context *c, const char *arg, char **ret_name);
 
+/*
+ * How a program's terminal is to be, after the one we are on: L's size and
+ * termios, which then is TIO.
+ */
+void commands_copy_terminal(struct launch *l, struct termios *tio);
+
 /* Start a server for L, whose place and terminal are filled in from ours. */
 int commands_start(struct context *c, struct launch *l,
     struct launch_result *ret_result);
@@ -84,7 +91,7 @@ int commands_start(struct context *c, struct launch *l,
 void snapshots_say_saved(const struct context *c, const Sess__Message *m,
     const char *name);
 void snapshots_say_revived(const struct context *c, const char *name,
-    uint64_t generation);
+    const struct launch_result *lr);
 
 /* Start ARGV, or the default command when it is empty, as session NAME. */
 int commands_create(struct context *c, const char *name, char **argv,

@@ -43,14 +43,19 @@ snapshots_say_saved(const struct context *c, const Sess__Message *m,
 
 void
 snapshots_say_revived(const struct context *c, const char *name,
-    uint64_t generation)
+    const struct launch_result *lr)
 {
 	char who[64];
 
-	if (!c->quiet)
-		printf("%srevived from %s@%llu, attach with sess -a %s\n",
-		    users_prefix(c, who), name, (unsigned long long)generation,
-		    name);
+	if (c->quiet)
+		return;
+	printf("%srevived from %s@%llu, attach with sess -a %s\n",
+	    users_prefix(c, who), name, (unsigned long long)lr->generation,
+	    name);
+	/* A person is told what differs; the first attach tells it again. */
+	(void)fflush(stdout);
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "%s", lr->text);
 }
 
 /* One name, or -all, which takes none. 1: all. */
@@ -225,7 +230,7 @@ run_revive(struct context *c, char *arg, char **rest)
 		return moving_stays(c, arg, l.generation, r);
 	if (r < 0)
 		return r;
-	snapshots_say_revived(c, arg, lr.generation);
+	snapshots_say_revived(c, arg, &lr);
 	return 0;
 }
 

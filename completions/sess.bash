@@ -1,6 +1,6 @@
 # bash completion for sess(1)
 # words begin
-_sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -v -h'
+_sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -outside -v -h'
 _sess_modifiers='-all -e -E -everyone -f -i -j -l -limit -o -q -r -stop -user'
 # words end
 
@@ -26,6 +26,12 @@ _sess()
 	# Behind `-c NAME` and its like stands a command line of its own.
 	for ((i = 1; i < COMP_CWORD - 1; i++)); do
 		case ${COMP_WORDS[i]} in
+		-outside)
+			if declare -F _command_offset >/dev/null; then
+				_command_offset $((i + 1))
+			fi
+			return
+			;;
 		-c | -n | -A)
 			if declare -F _command_offset >/dev/null; then
 				_command_offset $((i + 2))
@@ -43,6 +49,10 @@ _sess()
 		;;
 	-i | -o)
 		compopt -o default
+		return
+		;;
+	-outside)
+		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 		return
 		;;
 	-c | -n | -e | -limit)

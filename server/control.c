@@ -14,6 +14,7 @@
 
 #include "base/scope.h"
 #include "server/requests.h"
+#include "server/outside.h"
 #include "server/send.h"
 #include "server/terminal.h"
 #include "session/session.h"
@@ -124,6 +125,7 @@ peer_free(struct peer *p)
 		terminal_free(p->terminal, true);
 	saving_forget(s, p);
 	send_forget(s, p);
+	outside_forget(s, p);
 	event_free(p->ev);
 	(void)close(p->fd);
 	LIST_REMOVE(p, link);

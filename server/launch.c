@@ -99,8 +99,8 @@ count(char *const *v)
 	return n;
 }
 
-static int
-write_order(const struct launch *l, int *ret_fd, struct err *e)
+int
+launch_write_order(const struct launch *l, int *ret_fd, struct err *e)
 {
 	Sess__Order m = SESS__ORDER__INIT;
 	autofree char *cwd = get_current_dir_name();
@@ -149,7 +149,7 @@ order_by(int sock, const struct launch *l, int lock, int result, struct err *e)
 	autoclose int order = -1;
 	int fds[N_LAUNCH_FDS], r;
 
-	r = write_order(l, &order, e);
+	r = launch_write_order(l, &order, e);
 	if (r < 0)
 		return r;
 	fds[LAUNCH_ORDER] = order;
@@ -173,8 +173,8 @@ order_by(int sock, const struct launch *l, int lock, int result, struct err *e)
 
 /* ---- in the other session's server ---- */
 
-static int
-read_order(int fd, Sess__Order **ret_m, struct err *e)
+int
+launch_read_order(int fd, Sess__Order **ret_m, struct err *e)
 {
 	struct buf b autobuf = BUF_INIT(ORDER_MAX);
 
@@ -213,11 +213,40 @@ terminate(char **v, size_t n)
 {
 	char **w = calloc(n + 1, sizeof *w);
 
-	if (w == NULL)
-		_exit(1);
-	if (n > 0)
+	if (w != NULL && n > 0)
 		memcpy(w, v, n * sizeof *w);
 	return w;
+}
+
+int
+launch_read(const Sess__Order *m, int cwd, struct launch *ret_l,
+    struct termios *tio, struct err *e)
+{
+	struct launch l = { .name = m->name,
+		.argv = terminate(m->argv, m->n_argv),
+		.env = terminate(m->env, m->n_env),
+		.umask = m->umask & 0777,
+		.size = { .rows = (unsigned short)m->rows,
+		    .cols = (unsigned short)m->cols,
+		    .xpixel = (unsigned short)m->xpixel,
+		    .ypixel = (unsigned short)m->ypixel },
+		.expects_client = m->expects_client,
+		.revive = m->revive,
+		.generation = m->generation,
+		.broker = -1 };
+
+	if (l.argv == NULL || l.env == NULL) {
+		free(l.argv);
+		free(l.env);
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	l.cwd = open_cwd(m, cwd);
+	if (m->has_termios && m->termios.len == sizeof *tio) {
+		memcpy(tio, m->termios.data, sizeof *tio);
+		l.termios = tio;
+	}
+	*ret_l = l;
+	return 0;
 }
 
 /* Be the server that M asks for. */
@@ -225,25 +254,11 @@ static _Noreturn void
 serve_order(const Sess__Order *m, const int *fds, const struct by_root *by_root)
 {
 	struct termios tio;
-	struct launch l = { .name = m->name,
-		.umask = m->umask & 0777,
-		.expects_client = m->expects_client,
-		.revive = m->revive,
-		.generation = m->generation,
-		.by_root = by_root,
-		.broker = -1 };
+	struct launch l;
 
-	l.argv = terminate(m->argv, m->n_argv);
-	l.env = terminate(m->env, m->n_env);
-	l.cwd = open_cwd(m, fds[LAUNCH_CWD]);
-	l.size = (struct pty_size){ .rows = (unsigned short)m->rows,
-		.cols = (unsigned short)m->cols,
-		.xpixel = (unsigned short)m->xpixel,
-		.ypixel = (unsigned short)m->ypixel };
-	if (m->has_termios && m->termios.len == sizeof tio) {
-		memcpy(&tio, m->termios.data, sizeof tio);
-		l.termios = &tio;
-	}
+	if (launch_read(m, fds[LAUNCH_CWD], &l, &tio, NULL) < 0)
+		_exit(1);
+	l.by_root = by_root;
 	become_server(&l, fds[LAUNCH_LOCK], fds[LAUNCH_RESULT]);
 }
 
@@ -254,7 +269,7 @@ launch_obey(const int *fds, const struct by_root *by_root)
 	struct err e = { .text = "" };
 	Sess__Order *m = NULL;
 
-	lr.error = read_order(fds[LAUNCH_ORDER], &m, &e);
+	lr.error = launch_read_order(fds[LAUNCH_ORDER], &m, &e);
 	if (lr.error == 0)
 		serve_order(m, fds, by_root);
 	memcpy(lr.text, e.text, sizeof lr.text);
@@ -288,7 +303,7 @@ launch_sibling(const struct packet *p, struct err *e)
 		return err_set(e, -EBADMSG,
 		    "the request for a session is "
 		    "malformed");
-	r = read_order(p->fds[LAUNCH_ORDER], &m, e);
+	r = launch_read_order(p->fds[LAUNCH_ORDER], &m, e);
 	if (r == 0) {
 		pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 		if (pid == 0)

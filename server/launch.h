@@ -49,7 +49,7 @@ struct launch_result {
 	int32_t error;       /* 0 or negative errno */
 	int32_t exit_status; /* the command's, when there is an error */
 	uint64_t generation; /* revive: which one it is */
-	char text[ERR_MAX];
+	char text[ERR_MAX];  /* the error; of a revival, what differs */
 };
 
 /*
@@ -70,5 +70,18 @@ int launch_sibling(const struct packet *p, struct err *e);
  * asks for, a revival with the help of BY_ROOT.
  */
 _Noreturn void launch_obey(const int *fds, const struct by_root *by_root);
+
+/* What L asks for, in a memory file that another process reads. */
+int launch_write_order(const struct launch *l, int *ret_fd, struct err *e);
+
+/* Read such a file; -EBADMSG. *RET_M is freed as protobuf-c does. */
+int launch_read_order(int fd, Sess__Order **ret_m, struct err *e);
+
+/*
+ * M as a struct launch. Its vectors and, unless it is CWD, its cwd are the
+ * caller's; its strings are M's; TIO takes the terminal's settings.
+ */
+int launch_read(const Sess__Order *m, int cwd, struct launch *ret_l,
+    struct termios *tio, struct err *e);
 
 #endif

@@ -17,6 +17,7 @@
 #include "screen/history.h"
 #include "server/control.h"
 #include "server/launch.h"
+#include "server/outside.h"
 #include "server/rename.h"
 #include "server/send.h"
 #include "server/terminal.h"
@@ -108,6 +109,7 @@ run_attach(struct peer *p, struct packet *k)
 	}
 	k->fds[0] = -1;
 	p->terminal = t;
+	scope_free(&s->notes); /* told: the first attach has asked for them */
 	(void)snprintf(p->id, sizeof p->id, "%s",
 	    m->from == NULL ? "" : m->from);
 	take_login(s, m);
@@ -257,6 +259,25 @@ run_env(struct peer *p, struct packet *k)
 }
 
 static void
+run_outside(struct peer *p, struct packet *k)
+{
+	Sess__Message m = proto_message(SESS__KIND__OK);
+	struct err e = { .text = "" };
+	autoclose int master = -1;
+
+	if (outside_start(p->server, p, k, &master, &e) < 0)
+		control_fail(p, &e);
+	else if (proto_send(p->fd, &m, &master, 1, MSG_DONTWAIT) < 0)
+		(void)shutdown(p->fd, SHUT_RDWR);
+}
+
+static void
+run_signal(struct peer *p, struct packet *k)
+{
+	outside_signal(p->server, p, k->msg->status);
+}
+
+static void
 run_move(struct peer *p, struct packet *k)
 {
 	struct err e = { .text = "" };
@@ -343,6 +364,8 @@ static const struct {
 	{ SESS__KIND__CHECK, run_check },
 	{ SESS__KIND__SEND, run_send },
 	{ SESS__KIND__WAIT, run_wait },
+	{ SESS__KIND__OUTSIDE, run_outside },
+	{ SESS__KIND__SIGNAL, run_signal },
 	{ SESS__KIND__MOVE, run_move },
 	{ SESS__KIND__HISTORY, run_history },
 	{ SESS__KIND__ENV, run_env },
