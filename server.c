@@ -23,6 +23,7 @@
 #include "config.h"
 #include "server/control.h"
 #include "server/outside.h"
+#include "server/stay.h"
 #include "server/terminal.h"
 #include "session/ended.h"
 #include "session/session.h"
@@ -425,6 +426,8 @@ start(struct server *s, const struct launch *l, int *ret_exit, struct err *e)
 		r = flow_start(s, e);
 	if (r == 0)
 		r = watch_status(s, e);
+	if (r == 0)
+		stay_start(s);
 	if (r < 0)
 		return r;
 	s->command = join(s->argv);
@@ -486,6 +489,7 @@ end_all(struct server *s)
 	control_close(s);
 	login_done(&s->login);
 	ending_free(s);
+	stay_free(s);
 	scope_close(&s->master);
 	screen_free(s->screen);
 	free(s->name);

@@ -27,6 +27,7 @@
 struct terminal;
 struct peer;
 struct outside;
+struct stay;
 struct saving;
 struct ending;
 
@@ -86,6 +87,7 @@ struct server {
 
 	struct sleeps *sleeps;    /* what saves remember from one to the next */
 	struct saving *saving;    /* NULL: no save is under way */
+	struct stay *stay;        /* stay.h; NULL: nobody watches */
 	struct outsides outsides; /* outside.h */
 	struct ending *ending;    /* NULL: nobody has asked for the end */
 };

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "server/control.h"
+#include "server/stay.h"
 #include "session/ended.h"
 #include "session/session.h"
 
@@ -84,6 +85,7 @@ rename_live(struct server *s, const char *to, int *lock, struct err *e)
 	places_close(&s->places);
 	s->places = now;
 	now = PLACES_NONE;
+	stay_follow(s);
 	ended_remove(&s->places, s->name);
 	return 0;
 }

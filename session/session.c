@@ -154,6 +154,15 @@ session_holds(const struct places *p, const char *name, int fd)
 	    fcntl(fd, F_OFD_SETLK, &fl) == 0;
 }
 
+bool
+session_is_here(const struct places *p, const char *name, int fd)
+{
+	for (int i = 0; i < N_RUN; i++)
+		if (p->run[i] >= 0 && is_linked(p->run[i], name, fd))
+			return true;
+	return false;
+}
+
 /* One try. 0, -EAGAIN: held by somebody. */
 static int
 try_lock(int run, const char *name, int *ret_fd)

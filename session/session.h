@@ -47,6 +47,9 @@ int session_listen(const struct places *p, const char *name, int *ret_fd,
 /* Is FD the lock of NAME, in the directory where new sessions go? */
 bool session_holds(const struct places *p, const char *name, int fd);
 
+/* Is FD the lock of NAME for whoever looks in P, in whatever directory? */
+bool session_is_here(const struct places *p, const char *name, int fd);
+
 /* As holder of the lock: remove both files. */
 void session_forget(const struct places *p, const char *name);
 

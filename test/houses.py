@@ -2,10 +2,14 @@
 so that tests of users and logins touch nothing of the machine's. Root only."""
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import harness
+import pytest
 
 SETUP = """
 mount --make-rprivate /
@@ -137,3 +141,14 @@ def status(pid):
     """proc_pid_status(5) as a dict; empty when PID is gone."""
     text = harness._read(pid, "status").decode(errors="replace")
     return dict(x.split(":\t", 1) for x in text.splitlines() if ":\t" in x)
+
+
+@pytest.fixture
+def house(bin_dir):
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for other users")
+    top = Path(tempfile.mkdtemp(prefix="sess-house-", dir="/tmp"))
+    h = House(top, bin_dir)
+    yield h
+    h.close()
+    shutil.rmtree(top, ignore_errors=True)

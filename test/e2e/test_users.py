@@ -2,28 +2,15 @@
 login comes or goes (house: mounts and users of the test's own)."""
 
 import os
-import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import harness
 import houses
 import pytest
+from houses import house  # noqa: F401: a fixture
 
 CHECKPOINT_RESTORE = f"{1 << 40:016x}"
 NONE = "0" * 16
-
-
-@pytest.fixture
-def house(bin_dir):
-    if os.geteuid() != 0:
-        pytest.skip("only root can act for other users")
-    top = Path(tempfile.mkdtemp(prefix="sess-house-", dir="/tmp"))
-    h = houses.House(top, bin_dir)
-    yield h
-    h.close()
-    shutil.rmtree(top, ignore_errors=True)
 
 
 def start(house, user, *names):
