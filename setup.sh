@@ -44,6 +44,8 @@ test  cmd:tmux           tmux                    tmux                   tmux
 test  cmd:htop           htop                    htop                   htop
 test  cmd:infocmp        ncurses-bin             ncurses                ncurses
 test  term:putty-256color ncurses-term           ncurses-term           ncurses
+test  cmd:mc             mc                      mc                     mc
+test  cmd:vttest         vttest                  vttest                 -
 test  cmd:useradd        passwd                  shadow-utils           shadow
 test  cmd:qemu-system-x86_64 qemu-system-x86     qemu-system-x86        qemu-system-x86
 test  cmd:mkfs.ext4      e2fsprogs               e2fsprogs              e2fsprogs

@@ -107,6 +107,8 @@ utf8_torn(const uint8_t *s, size_t len)
 		n = announced(s[len - i]);
 		if (n == 0 && (s[len - i] & 0xc0) == 0x80)
 			continue;
+		if (i > 1 && n > 1 && !second_fits(s[len - i], s[len - i + 1]))
+			return 0;
 		return n > (int)i ? i : 0;
 	}
 	return 0;

@@ -90,15 +90,10 @@ mark_grid(struct model *m, const struct grid *g)
 static void
 sweep(struct model *m)
 {
-	const struct pen *pens[] = { &m->c.pen, &m->screen[0].saved.pen,
-		&m->screen[1].saved.pen };
-	size_t i;
-
 	mark_grid(m, &m->screen[0].grid);
 	mark_grid(m, &m->screen[1].grid);
-	for (i = 0; i < N_ELEMENTS(pens); i++)
-		if (pens[i]->link != 0)
-			intern_mark(&m->links, pens[i]->link);
+	if (m->c.pen.link != 0)
+		intern_mark(&m->links, m->c.pen.link);
 	intern_sweep(&m->clusters);
 	intern_sweep(&m->links);
 }
@@ -218,17 +213,26 @@ model_erase_rows(struct model *m, int first, int end, bool spare)
 
 /* ---- what is saved, and the other screen ---- */
 
+/* All but the link, which ESC 7 and 8 leave alone. */
+
 void
 model_save(struct model *m)
 {
 	m->screen[m->shown].saved = m->c;
+	m->screen[m->shown].saved.pen.link = 0;
 	m->screen[m->shown].has_saved = true;
 }
 
 void
 model_restore(struct model *m)
 {
+	uint16_t link = m->c.pen.link;
+
 	m->c = m->screen[m->shown].saved;
+	m->c.pen.link = link;
+	if (m->c.origin && !model_in_margins(m))
+		model_move(m, between(m->c.row, m->top, m->bottom),
+		    between(m->c.col, m->left, m->right));
 }
 
 bool
@@ -251,7 +255,7 @@ model_soft_reset(struct model *m)
 	struct model_screen *s = &m->screen[m->shown];
 
 	model_unset_margins(m);
-	m->c.pen = (struct pen){ .fg = 0 };
+	m->c.pen = (struct pen){ .link = m->c.pen.link };
 	m->c.origin = m->c.pending = false;
 	memset(m->c.sets, 0, sizeof m->c.sets);
 	m->c.shift = m->single = 0;

@@ -268,8 +268,7 @@ csi_side_margins(struct model *m)
 	int left = model_count(m, 0), right = model_param(m, 1, 0);
 
 	if (!m->side_margins) {
-		if (m->seq.n == 1 && m->seq.v[0] < 0)
-			model_save(m);
+		model_save(m);
 		return;
 	}
 	if (right == 0 || right > m->cols)
@@ -383,6 +382,7 @@ esc_align(struct model *m)
 	const struct cell e = { .glyph = 'E' };
 	int row;
 
+	m->c.origin = false;
 	model_unset_margins(m);
 	for (row = 0; row < m->rows; row++)
 		grid_erase(m->g, row, 0, m->cols, &e, false);

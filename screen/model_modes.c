@@ -66,14 +66,15 @@ set_saved(struct model *m, bool on)
 static void
 set_screen_saved(struct model *m, bool on)
 {
-	if (on && m->shown == 0) {
+	bool erase = on && m->shown == 0;
+
+	if (on)
 		model_save(m);
-		if (model_show(m, 1))
-			model_erase_rows(m, 0, m->rows, false);
-	} else if (!on) {
-		(void)model_show(m, 0);
+	(void)model_show(m, on);
+	if (erase && m->shown == 1)
+		model_erase_rows(m, 0, m->rows, false);
+	if (!on)
 		model_restore(m);
-	}
 }
 
 static const struct {

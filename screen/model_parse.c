@@ -52,9 +52,10 @@ parse_csi(struct model *m, uint8_t c)
 		m->where = M_GROUND;
 		if (!q->bad)
 			model_csi(m, (char)c);
-	} else if (c >= 0x20 && c <= 0x2f)
+	} else if (c >= 0x20 && c <= 0x2f) {
+		q->bad = q->bad || q->inter != 0;
 		q->inter = (char)c;
-	else if (q->inter != 0)
+	} else if (q->inter != 0)
 		q->bad = true;
 	else if (c >= '0' && c <= '9')
 		parse_digit(q, c);

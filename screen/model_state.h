@@ -13,7 +13,7 @@
 #include "screen/model.h"
 
 #define MODEL_PARAMS 32
-#define MODEL_OSC_MAX 4096 /* bytes of a link */
+#define MODEL_OSC_MAX 2304 /* bytes of a link */
 
 enum model_where {
 	M_GROUND,

@@ -52,7 +52,7 @@ const struct mode modes_table[MODES_N] = {
 	{ 20, ANSI | INPUT }, /* LNM: newline */
 };
 
-#define N_PARAMS 16
+#define N_PARAMS 32
 
 static int
 find(unsigned number, unsigned ansi)
@@ -171,13 +171,13 @@ parse(const char *seq, size_t len, struct params *ret_p)
 	for (; i < len; i++) {
 		char c = seq[i];
 
-		if (c >= '0' && c <= '9') {
+		if (p.inter == 0 && c >= '0' && c <= '9') {
 			int *v = &p.v[p.n - 1];
 
 			*v = (*v < 0 ? 0 : *v) * 10 + (c - '0');
 			if (*v > 99999)
 				*v = 99999;
-		} else if (c == ';' || c == ':') {
+		} else if (p.inter == 0 && (c == ';' || c == ':')) {
 			if (p.n == N_PARAMS)
 				return false;
 			p.v[p.n++] = -1;
@@ -214,6 +214,8 @@ set_mode(struct modes *m, unsigned number, unsigned ansi, bool on)
 
 	if (ansi == 0 && (number == 47 || number == 1047 || number == 1049))
 		set_alternate(m, (int)number, on);
+	if (ansi == 0 && number == 1048)
+		(on ? save_cursor : restore_cursor)(m);
 	if (i < 0)
 		return;
 	if (modes_table[i].flags & MOUSE)
@@ -487,6 +489,10 @@ modes_escape(struct modes *m, char final)
 		m->sets[d - designators] = final;
 		m->generation++;
 		return;
+	}
+	if (m->n_seq == 1 && m->seq[0] == '#' && final == '8') {
+		modes_unset_margins(m); /* DECALN */
+		m->on[find(6, 0)] = false;
 	}
 	if (m->n_seq > 0)
 		return;

@@ -12,8 +12,8 @@
 
 #include "screen/modes.h"
 
-#define SEQ_MAX 64     /* bytes of a control sequence that are looked at */
-#define STRING_MAX 512 /* bytes of a title or colour that are kept */
+#define SEQ_MAX 64      /* bytes of a control sequence that are looked at */
+#define STRING_MAX 2304 /* bytes of a title or colour that are kept */
 #define N_KITTY 8
 #define N_COLORS 288  /* colours set by OSC that are remembered */
 #define N_TITLES 10   /* as deep as xterm's stack of titles */

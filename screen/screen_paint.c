@@ -142,33 +142,28 @@ put_margins(const struct model *m, struct buf *out)
 	return buf_printf(out, "\033[%d;%dr", m->top + 1, m->bottom + 1);
 }
 
-static int
-put_side_margins(const struct model *m, struct buf *out)
-{
-	if (m->left == 0 && m->right == m->cols - 1)
-		return 0;
-	return buf_printf(out, "\033[%d;%ds", m->left + 1, m->right + 1);
-}
-
-/* Modes, and cursor and pen as the program goes on with them. */
+/*
+ * Modes, and cursor and pen as the program goes on with them. The link comes
+ * with the character sets (modes_redo_sets()).
+ */
 static int
 put_state(struct screen *s, struct painter *p)
 {
 	const struct model *m = s->model;
-	const struct model_cursor *c = &m->c;
+	struct model_cursor c = m->c;
 	int r = put_tabs(m, p->out);
+
+	c.pen.link = 0;
 
 	if (r == 0)
 		r = put_margins(m, p->out);
 	if (r == 0)
 		r = modes_redo(s->modes, false, p->out);
+	if (r == 0 && modes_origin(s->modes) != c.origin)
+		r = buf_printf(p->out, "\033[?6%c", c.origin ? 'h' : 'l');
 	if (r == 0)
-		r = put_side_margins(m, p->out);
-	if (r == 0 && modes_origin(s->modes) != c->origin)
-		r = buf_printf(p->out, "\033[?6%c", c->origin ? 'h' : 'l');
-	if (r == 0)
-		r = put_cursor(p, m->g, c, c->row - (c->origin ? m->top : 0),
-		    c->col - (c->origin ? m->left : 0));
+		r = put_cursor(p, m->g, &c, c.row - (c.origin ? m->top : 0),
+		    c.col - (c.origin ? m->left : 0));
 	if (r == 0)
 		r = modes_redo_sets(s->modes, p->out);
 	return r;

@@ -77,6 +77,8 @@ def pytest_unconfigure(config):
 def pytest_generate_tests(metafunc):
     if "user" in metafunc.fixturenames:
         names = ["root", "user"] if os.geteuid() == 0 else ["user"]
+        if metafunc.definition.get_closest_marker("one_user"):
+            names = names[-1:]  # who it is makes no difference
         metafunc.parametrize("user", names, indirect=True)
 
 
