@@ -146,6 +146,9 @@ find_known(void)
 	}
 	if ((f & FEATURE_ADDRESS) == 0 || flag("hc"))
 		return 0;
+	if ((f & FEATURE_XTERM) != 0)
+		f |= FEATURE_GRAPHICS | FEATURE_ORIGIN | FEATURE_WRAP |
+		    FEATURE_INSERT | FEATURE_SAVE; /* a VT220's */
 	if (flag("XT"))
 		f |= FEATURES_ALL & ~(COLORS | FEATURE_UTF8);
 	if (!flag("am") || flag("xenl"))

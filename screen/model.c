@@ -66,8 +66,9 @@ model_free(struct model *m)
 bool
 model_is_plain(const struct model *m)
 {
-	return m->where == M_GROUND && m->n_utf8 == 0 && m->top == 0 &&
-	    m->bottom == m->rows - 1 && m->left == 0 && m->right == m->cols - 1;
+	return m->where == M_GROUND && m->n_utf8 == 0 && m->single == 0 &&
+	    m->top == 0 && m->bottom == m->rows - 1 && m->left == 0 &&
+	    m->right == m->cols - 1;
 }
 
 /* ---- texts ---- */

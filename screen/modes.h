@@ -23,11 +23,13 @@ struct modes;
 struct modes *modes_new(void);
 void modes_free(struct modes *m);
 
-/* See LEN bytes of output. */
-void modes_scan(struct modes *m, const uint8_t *data, size_t len);
-
-/* The same up to the end of the first question: how many bytes that were. */
-size_t modes_scan_question(struct modes *m, const uint8_t *data, size_t len);
+/*
+ * See LEN bytes of output, STOP: only up to the end of the first question. How
+ * many bytes that were, and of these at their end *RET_PLAIN are text, controls
+ * and sequences that change nothing but their own line and the pen (skip.h).
+ */
+size_t modes_scan(struct modes *m, const uint8_t *data, size_t len, bool stop,
+    size_t *ret_plain);
 
 /* Does the stream stand between two characters, in no sequence? */
 bool modes_ground(const struct modes *m);

@@ -1,6 +1,7 @@
 /*
- * modes_scan.c - the scanner: output as text and sequences. Text is skipped
- * by memchr(3); the rest is a small machine with one state a kind.
+ * modes_scan.c - the scanner: output as text and sequences. Text and colours
+ * are passed over in large steps; the rest is a small machine with one state a
+ * kind.
  */
 #include <string.h>
 
@@ -104,20 +105,64 @@ scan_byte(struct modes *m, uint8_t c)
 		scan_escape(m, c);
 }
 
-/* In ground state: the first of P that is ours to see, or END. */
+/* ---- in ground state ---- */
+
+typedef uint8_t block __attribute__((vector_size(16)));
+
+/* The first ESC, SO or SI, or END. */
 static const uint8_t *
 skip_text(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *esc = memchr(p, 0x1b, (size_t)(end - p));
-	const uint8_t *shift;
+	uint64_t found[2];
+	block b;
 
-	if (esc != NULL)
-		end = esc;
-	if ((shift = memchr(p, 0x0e, (size_t)(end - p))) != NULL)
-		end = shift;
-	if ((shift = memchr(p, 0x0f, (size_t)(end - p))) != NULL)
-		end = shift;
-	return end;
+	for (; (size_t)(end - p) >= sizeof b; p += sizeof b) {
+		memcpy(&b, p, sizeof b);
+		b = (block)(b == 0x1b) | (block)((b & 0xfe) == 0x0e);
+		memcpy(found, &b, sizeof found);
+		if ((found[0] | found[1]) != 0)
+			break;
+	}
+	while (p < end && *p != 0x1b && (*p & 0xfe) != 0x0e)
+		p++;
+	return p;
+}
+
+/* CUF CUB CHA ECH DCH ICH EL SGR HPA HPR */
+static bool
+stays_in_line(char final)
+{
+	switch (final) {
+	case 'm':
+	case 'K':
+	case 'C':
+	case 'D':
+	case 'G':
+	case 'X':
+	case 'P':
+	case '@':
+	case '`':
+	case 'a':
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Behind the control sequence at P where it is whole and has no effect beyond
+ * its line and the pen; else P.
+ */
+static const uint8_t *
+skip_sequence(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *q = p + 2;
+
+	if (end - p < 3 || p[1] != '[')
+		return p;
+	while (q < end && *q >= '0' && *q <= ';')
+		q++;
+	return q < end && stays_in_line((char)*q) ? q + 1 : p;
 }
 
 /* Remember the last bytes, for characters that are cut in two. */
@@ -139,42 +184,80 @@ keep_last(struct modes *m, const uint8_t *data, size_t len)
 	m->n_last = old + len;
 }
 
-size_t
-modes_scan_question(struct modes *m, const uint8_t *data, size_t len)
+/* Bytes of TEXT that are parameters and nothing else. */
+static size_t
+parameters(const char *text, size_t len)
 {
-	const uint8_t *p = data, *end = data + len;
-	uint32_t n = m->n_questions;
+	size_t n = 0;
 
-	while (p < end) {
-		if (m->where != GROUND) {
-			scan_byte(m, *p++);
-			if (m->n_questions == n || m->where != GROUND)
-				continue;
-			end = p;
-			break;
-		}
-		p = skip_text(p, end);
-		if (p == end)
-			break;
-		if (*p == 0x1b)
-			begin_escape(m);
-		else {
-			m->shift = *p == 0x0e;
-			m->generation++;
-		}
-		p++;
-	}
-	keep_last(m, data, (size_t)(end - data));
-	return (size_t)(end - data);
+	while (n < len && text[n] >= '0' && text[n] <= ';')
+		n++;
+	return n;
 }
 
-void
-modes_scan(struct modes *m, const uint8_t *data, size_t len)
+/*
+ * A byte that is not text was seen: did it, or the sequence that it ends, have
+ * an effect beyond its line? WAS is where the stream stood before.
+ */
+static bool
+has_effect(const struct modes *m, enum where was, uint8_t c)
 {
-	size_t n;
+	if (m->where != GROUND)
+		return c < 0x20 && c != 0x1b;
+	return was != CSI || c < 0x40 || m->n_seq > SEQ_MAX ||
+	    !stays_in_line((char)c) || parameters(m->seq, m->n_seq) < m->n_seq;
+}
 
-	for (; len > 0; data += n, len -= n)
-		n = modes_scan_question(m, data, len);
+/* The first at P that is not text and colours. */
+static const uint8_t *
+skip_lines(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *next;
+
+	for (;;) {
+		p = skip_text(p, end);
+		next = p < end ? skip_sequence(p, end) : p;
+		if (next == p)
+			return p;
+		p = next;
+	}
+}
+
+size_t
+modes_scan(struct modes *m, const uint8_t *data, size_t len, bool stop,
+    size_t *ret_plain)
+{
+	const uint8_t *p = data, *end = data + len, *from = data;
+	uint32_t asked = m->n_questions;
+	enum where was;
+
+	while (p < end) {
+		was = m->where;
+		if (was != GROUND) {
+			scan_byte(m, *p);
+			if (has_effect(m, was, *p++))
+				from = p;
+			if (stop && m->n_questions != asked &&
+			    m->where == GROUND)
+				end = p;
+			continue;
+		}
+		p = skip_lines(p, end);
+		if (p == end)
+			break;
+		if (*p++ == 0x1b) {
+			begin_escape(m);
+			continue;
+		}
+		m->shift = p[-1] == 0x0e;
+		m->generation++;
+		from = p;
+	}
+	keep_last(m, data, (size_t)(end - data));
+	if (m->where != GROUND && m->where != ESCAPE && m->where != CSI)
+		from = end;
+	*ret_plain = (size_t)(end - from);
+	return (size_t)(end - data);
 }
 
 bool

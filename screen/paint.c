@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 
+#define ZWJ "\xe2\x80\x8d"
 #define EMOJI 0x1f000 /* from here on widths are not agreed on */
 
 /* ---- the pen ---- */
@@ -155,6 +156,9 @@ paint_glyph(const struct model *m, const struct cell *cell, struct buf *out)
 	if ((cell->glyph & GLYPH_CLUSTER) != 0) {
 		cluster = intern_get(&m->clusters, cell->glyph & GLYPH_VALUE,
 		    &len);
+		/* A joiner at the end would have what is drawn next join. */
+		if (len > 3 && memcmp(cluster + len - 3, ZWJ, 3) == 0)
+			len -= 3;
 		return buf_put(out, cluster, len);
 	}
 	len = utf8_put(cell->glyph & GLYPH_VALUE, text);

@@ -17,7 +17,7 @@
 
 #define SLICE 16384     /* bytes fed to the model at once */
 #define RING_KEEP 16384 /* bytes of memory kept for the next output */
-#define SKIP_MIN 65536  /* waiting bytes of which some may be skipped */
+#define SKIP_MIN 65536  /* waiting lines' bytes of which some may be skipped */
 #define LINE_MAX_BYTES (SCREEN_SIDE_MAX * 64)
 #define SAVE_MAX (64 << 20)
 
@@ -162,45 +162,59 @@ screen_free(struct screen *s)
 
 /* ---- output ---- */
 
+/* Give the model the next LEN bytes of what waits. */
+static void
+feed(struct screen *s, size_t len)
+{
+	model_write(s->model, s->ring.data + s->ring_done, len);
+	s->ring_done += len;
+}
+
+static void
+empty(struct screen *s)
+{
+	buf_drop(&s->ring, s->ring_done);
+	s->ring_plain -= s->ring_plain < s->ring_done ? s->ring_plain :
+							s->ring_done;
+	s->ring_done = 0;
+}
+
 /* Pass over what has no effect any more. */
 static void
 skip(struct screen *s)
 {
-	const uint8_t *data = s->ring.data + s->ring_done;
-	size_t waiting = s->ring.len - s->ring_done;
 	size_t n_lines = (size_t)s->model->rows * 2 + SCROLLBACK_ROWS + 2;
+	size_t from = s->ring_plain > s->ring_done ? s->ring_plain :
+						     s->ring_done;
+	const uint8_t *data = s->ring.data + from;
 	struct buf pen autobuf = BUF_INIT(MODEL_RING_BYTES);
-	struct skip k;
+	size_t cut;
 
-	if (waiting < SKIP_MIN || !model_is_plain(s->model) ||
-	    !skip_find(data, waiting, n_lines, &k))
+	if (s->ring.len - from < SKIP_MIN)
 		return;
-	model_write(s->model, data, k.feed);
-	s->ring_done += k.feed;
-	if (!model_is_plain(s->model) ||
-	    skip_carry(data + k.feed, k.cut - k.feed, &pen) < 0)
+	cut = skip_find(data, s->ring.len - from, n_lines);
+	if (cut == 0)
+		return;
+	feed(s, from - s->ring_done);
+	if (!model_is_plain(s->model) || skip_carry(data, cut, &pen) < 0)
 		return;
 	model_write(s->model, (const uint8_t *)"\r", 1);
 	model_write(s->model, pen.data, pen.len);
-	s->ring_done += k.cut - k.feed;
+	s->ring_done += cut;
 }
 
 bool
 screen_settle(struct screen *s, size_t len)
 {
-	size_t waiting = s->ring.len - s->ring_done;
+	size_t waiting;
 
-	if (waiting == 0)
-		return false;
-	if (waiting >= SKIP_MIN)
-		skip(s);
+	skip(s);
 	waiting = s->ring.len - s->ring_done;
 	len = len < waiting ? len : waiting;
-	model_write(s->model, s->ring.data + s->ring_done, len);
-	s->ring_done += len;
+	feed(s, len);
 	if (len < waiting)
 		return true;
-	s->ring.len = s->ring_done = 0;
+	empty(s);
 	if (s->ring.cap > RING_KEEP)
 		buf_done(&s->ring);
 	return false;
@@ -209,20 +223,18 @@ screen_settle(struct screen *s, size_t len)
 void
 screen_flush(struct screen *s)
 {
-	skip(s);
 	while (screen_settle(s, SLICE))
 		;
 }
 
+/* Append to the ring; where it is full, or memory is, room is made. */
 static void
 keep_output(struct screen *s, const uint8_t *data, size_t len)
 {
 	if (buf_put(&s->ring, data, len) == 0)
 		return;
-	/* Full, or no memory: now is the time. */
 	skip(s);
-	buf_drop(&s->ring, s->ring_done);
-	s->ring_done = 0;
+	empty(s);
 	if (s->ring.len < MODEL_RING_BYTES / 2 &&
 	    buf_put(&s->ring, data, len) == 0)
 		return;
@@ -235,19 +247,19 @@ void
 screen_write(struct screen *s, const uint8_t *data, size_t len)
 {
 	uint32_t asked = modes_questions(s->modes);
-	size_t n;
+	size_t n, plain;
 
-	for (; s->answers && len > 0; data += n, len -= n) {
-		n = modes_scan_question(s->modes, data, len);
+	for (; len > 0; data += n, len -= n) {
+		n = modes_scan(s->modes, data, len, s->answers, &plain);
 		keep_output(s, data, n);
-		if (modes_questions(s->modes) != asked)
+		if (plain < n)
+			s->ring_plain = s->ring.len < plain ?
+			    0 :
+			    s->ring.len - plain;
+		if (s->answers && modes_questions(s->modes) != asked)
 			screen_flush(s);
 		asked = modes_questions(s->modes);
 	}
-	if (len == 0)
-		return;
-	modes_scan(s->modes, data, len);
-	keep_output(s, data, len);
 }
 
 void

@@ -42,18 +42,11 @@ put_cursor(struct painter *p, const struct grid *g,
 	return r < 0 ? r : paint_pen(p, &c->pen);
 }
 
-static bool
-has_sets(const struct model_cursor *c)
-{
-	static const uint8_t none[4];
-
-	return c->shift != 0 || memcmp(c->sets, none, sizeof none) != 0;
-}
+static const char designators[] = "()*+";
 
 static int
 put_sets(const struct model_cursor *c, struct buf *out)
 {
-	static const char designators[] = "()*+";
 	static const char *const shifts[] = { "", "\016", "\033n", "\033o" };
 	int i, r = 0;
 
@@ -62,6 +55,18 @@ put_sets(const struct model_cursor *c, struct buf *out)
 			r = buf_printf(out, "\033%c%c", designators[i],
 			    CELL_SETS[c->sets[i]]);
 	return r < 0 ? r : buf_printf(out, "%s", shifts[c->shift]);
+}
+
+/* What put_sets() did, undone. */
+static int
+unput_sets(const struct model_cursor *c, struct buf *out)
+{
+	int i, r = 0;
+
+	for (i = 0; i < 4 && r == 0; i++)
+		if (c->sets[i] != 0)
+			r = buf_printf(out, "\033%cB", designators[i]);
+	return r < 0 ? r : buf_printf(out, "%s", c->shift == 0 ? "" : "\017");
 }
 
 /*
@@ -87,8 +92,8 @@ put_saved(struct painter *p, const struct grid *g, const struct model_cursor *c,
 		r = buf_printf(p->out, "\033[?%dh", enter);
 	if (r == 0 && c->origin)
 		r = buf_printf(p->out, "\033[?6l");
-	if (r == 0 && has_sets(c))
-		r = buf_printf(p->out, "\033(B\033)B\033*B\033+B\017");
+	if (r == 0)
+		r = unput_sets(c, p->out);
 	return r < 0 ? r : paint_pen(p, &plain);
 }
 

@@ -15,6 +15,7 @@ struct screen {
 	struct scrollback *scrollback;
 	struct buf ring;   /* output that is not yet modelled */
 	size_t ring_done;  /* bytes of it that are */
+	size_t ring_plain; /* from here on it is lines (modes_scan()) */
 	bool answers;      /* questions are modelled at once */
 	int width, height; /* in pixels; 0: not known */
 	void (*answer)(void *arg, const char *data, size_t len);

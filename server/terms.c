@@ -9,6 +9,7 @@
 
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "screen/cell.h"
 #include "server/terms_state.h"
 #include "session/features.h"
 
@@ -19,6 +20,7 @@ struct writer {
 	int row, col; /* where the cursor is */
 	int line;     /* text only: the row that was written last */
 	int text_col; /* ... up to this column */
+	unsigned set; /* of CELL_SETS: it is ours to translate from */
 };
 
 /* ---- taking apart ---- */
@@ -274,17 +276,6 @@ decode(const uint8_t *p, size_t len)
 }
 
 static int
-put_sequence(struct writer *w, const uint8_t *p, size_t len)
-{
-	bool paints = knows(w, FEATURE_ADDRESS);
-
-	if (p[1] == '[')
-		return paints ? put_csi(w, p, len) : text_csi(w, p, len);
-	return paints && knows(w, escape_needs(p)) ? buf_put(w->out, p, len) :
-						     0;
-}
-
-static int
 put_control(struct writer *w, const uint8_t *p)
 {
 	bool shift = p[0] == 0x0e || p[0] == 0x0f;
@@ -295,13 +286,51 @@ put_control(struct writer *w, const uint8_t *p)
 	return buf_put(w->out, p, 1);
 }
 
+/*
+ * ESC ( FINAL: from a set that the terminal does not know what is in it is
+ * translated.
+ */
+static int
+put_designation(struct writer *w, const uint8_t *p, size_t len)
+{
+	const char *set = strchr(CELL_SETS, p[len - 1]);
+	bool common = p[len - 1] == '0' || p[len - 1] == 'B';
+
+	w->set = 0;
+	if (knows(w, FEATURE_ADDRESS) &&
+	    knows(w, common ? FEATURE_GRAPHICS : FEATURE_XTERM))
+		return buf_put(w->out, p, len);
+	if (set != NULL)
+		w->set = (unsigned)(set - CELL_SETS);
+	return 0;
+}
+
 static int
 put_character(struct writer *w, const uint8_t *p, size_t len)
 {
 	uint32_t c = decode(p, len);
+	char text[4];
 
+	if (w->set != 0 && c < 0x80) {
+		c = cell_code_point(w->set, c);
+		len = utf8_put(c, text);
+		p = (const uint8_t *)text;
+	}
 	return knows(w, FEATURE_ADDRESS) ? put_glyph(w, p, len, c) :
 					   text_glyph(w, p, len, c);
+}
+
+static int
+put_sequence(struct writer *w, const uint8_t *p, size_t len)
+{
+	bool paints = knows(w, FEATURE_ADDRESS);
+
+	if (p[1] == '(' && len == 3)
+		return put_designation(w, p, len);
+	if (p[1] == '[')
+		return paints ? put_csi(w, p, len) : text_csi(w, p, len);
+	return paints && knows(w, escape_needs(p)) ? buf_put(w->out, p, len) :
+						     0;
 }
 
 /* What begins at P: *RET_LEN bytes of it. */

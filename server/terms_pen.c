@@ -69,11 +69,13 @@ put_index(uint64_t features, int base, int i, struct buf *out)
 static int
 put_rgb(uint64_t features, int base, struct rgb c, struct buf *out)
 {
-	if ((features & FEATURE_COLORS_DIRECT) != 0)
+	/*
+	 * Few say that they know direct colours, of those with 256 nearly all
+	 * do; and the program gave them to this terminal as they are.
+	 */
+	if ((features & (FEATURE_COLORS_DIRECT | FEATURE_COLORS_256)) != 0)
 		return buf_printf(out, ";%d;2;%d;%d;%d", base + 8, c.r, c.g,
 		    c.b);
-	if ((features & FEATURE_COLORS_256) != 0)
-		return put_index(features, base, nearest(c, 16, 256), out);
 	return put_index(features, base,
 	    nearest(c, 0, (features & FEATURE_COLORS_16) != 0 ? 16 : 8), out);
 }

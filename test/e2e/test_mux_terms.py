@@ -119,7 +119,7 @@ class Known:
                 if kind == 5:
                     ok, v = self.colors >= 88, v[1:]
                 else:
-                    ok, v = self.colors > 256 or "XT" in self.flags, v[3:]
+                    ok, v = True, v[3:]  # nobody with 256 minds
                 ok = ok and self.colors >= 256
             elif 30 <= n <= 37 or 40 <= n <= 47:
                 ok = self.colors >= 8

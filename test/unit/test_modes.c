@@ -15,13 +15,21 @@
 
 #define TEXT_MAX 65536
 
+static void
+scan(struct modes *m, const char *text, size_t len)
+{
+	size_t plain;
+
+	(void)modes_scan(m, (const uint8_t *)text, len, false, &plain);
+}
+
 static struct modes *
 scan(const char *text)
 {
 	struct modes *m = modes_new();
 
 	assert_non_null(m);
-	modes_scan(m, (const uint8_t *)text, strlen(text));
+	scan(m, text, strlen(text));
 	return m;
 }
 
@@ -170,16 +178,16 @@ whatever_was_said_can_be_said_again_and_undone(void **state)
 			const char *w =
 			    words[(unsigned)rand_r(&seed) % N_WORDS];
 
-			modes_scan(m, (const uint8_t *)w, strlen(w));
+			scan(m, w, strlen(w));
 		}
 		say(m, &said);
 		copy = scan((char *)said.data);
 		say(copy, &again);
 		assert_string_equal((char *)said.data, (char *)again.data);
 		assert_int_equal(modes_undo(m, &undo), 0);
-		modes_scan(m, undo.data, undo.len);
+		scan(m, (const char *)undo.data, undo.len);
 		/* The titles are saved by those who undo. */
-		modes_scan(m, (const uint8_t *)"\033[?25h", 6);
+		scan(m, "\033[?25h", 6);
 		again.len = 0;
 		modes_free(copy);
 		assert_int_equal(modes_redo_behind(m, &again), 0);
