@@ -80,6 +80,18 @@ put_rgb(uint64_t features, int base, struct rgb c, struct buf *out)
 	    nearest(c, 0, (features & FEATURE_COLORS_16) != 0 ? 16 : 8), out);
 }
 
+/* The underline's, with colons: who does not know it passes over all of it. */
+static int
+put_line_color(const int *v, int n, struct buf *out)
+{
+	if (v[1] == 5 && n >= 3)
+		return buf_printf(out, ";58:5:%d", v[2] & 255);
+	if (v[1] == 2 && n >= 5)
+		return buf_printf(out, ";58:2::%d:%d:%d", v[n - 3] & 255,
+		    v[n - 2] & 255, v[n - 1] & 255);
+	return 0;
+}
+
 /*
  * The colour that begins with 38, 48 or 58 at parameter I: how many
  * parameters it has. With colons an empty colour space may stand before RGB.
@@ -97,8 +109,11 @@ put_extended(uint64_t features, const struct sequence *q, int i,
 		end = n > 1 && v[1] == 5 ? 3 : 5;
 	if (end > n)
 		return n;
-	if (base == 50)
-		return end; /* the underline's: none that we write */
+	if (base == 50) {
+		if ((features & FEATURE_STYLED_LINES) != 0)
+			r = put_line_color(v, end, out);
+		return r < 0 ? r : end;
+	}
 	if (v[1] == 5 && end >= 3)
 		r = put_index(features, base, v[2] & 255, out);
 	else if (v[1] == 2 && end >= 5)

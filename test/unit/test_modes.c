@@ -16,7 +16,7 @@
 #define TEXT_MAX 65536
 
 static void
-scan(struct modes *m, const char *text, size_t len)
+see(struct modes *m, const char *text, size_t len)
 {
 	size_t plain;
 
@@ -29,7 +29,7 @@ scan(const char *text)
 	struct modes *m = modes_new();
 
 	assert_non_null(m);
-	scan(m, text, strlen(text));
+	see(m, text, strlen(text));
 	return m;
 }
 
@@ -178,16 +178,16 @@ whatever_was_said_can_be_said_again_and_undone(void **state)
 			const char *w =
 			    words[(unsigned)rand_r(&seed) % N_WORDS];
 
-			scan(m, w, strlen(w));
+			see(m, w, strlen(w));
 		}
 		say(m, &said);
 		copy = scan((char *)said.data);
 		say(copy, &again);
 		assert_string_equal((char *)said.data, (char *)again.data);
 		assert_int_equal(modes_undo(m, &undo), 0);
-		scan(m, (const char *)undo.data, undo.len);
+		see(m, (const char *)undo.data, undo.len);
 		/* The titles are saved by those who undo. */
-		scan(m, "\033[?25h", 6);
+		see(m, "\033[?25h", 6);
 		again.len = 0;
 		modes_free(copy);
 		assert_int_equal(modes_redo_behind(m, &again), 0);
