@@ -202,13 +202,14 @@ collect(struct save *s)
 		r = s->req.collect(s->req.arg, &s->session, c->err);
 	if (r >= 0)
 		r = tree_save(c);
-	if (r >= 0)
-		r = save_machine(c);
 	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
 		r = collect_task(c, &c->tasks[i]);
 	for (size_t k = 0; r >= 0 && resources[k] != NULL; k++)
 		if (resources[k]->save_tree != NULL)
 			r = resources[k]->save_tree(c);
+	/* The clocks behind the timers: these may come late, never early. */
+	if (r >= 0)
+		r = save_machine(c);
 	if (r >= 0)
 		check_shared_memory(c, false);
 	if (r >= 0)
