@@ -113,6 +113,7 @@ add(struct ckpt *c, int fd, const struct stat *st, char *path, bool deleted)
 	n->ino = st->st_ino;
 	m = &n->rec;
 	m->size = (uint64_t)st->st_size;
+	m->ino = st->st_ino;
 	m->mtime_ns = mtime_ns(st);
 	m->mode = st->st_mode & 07777;
 	m->uid = st->st_uid;

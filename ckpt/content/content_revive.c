@@ -1,7 +1,7 @@
 /*
  * content_revive.c - the reviving side of content.h: a file is made complete
  * under a name of its own before it takes its place, and what is in its
- * place is never overwritten.
+ * place is never overwritten (content_aside.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -225,60 +225,6 @@ fill(struct ckpt *c, struct image_pages *pages, const Img__Content *m, int fd)
 	return 0;
 }
 
-/* A name beside NAME for what is there now: NAME.sess-DATE. */
-static void
-aside_name(const char *name, int turn, char *ret_name, size_t cap)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-	char date[32] = "";
-
-	if (localtime_r(&now, &tm) != NULL)
-		(void)strftime(date, sizeof date, "%Y%m%d-%H%M%S", &tm);
-	if (turn == 0)
-		(void)snprintf(ret_name, cap, "%s.sess-%s", name, date);
-	else
-		(void)snprintf(ret_name, cap, "%s.sess-%s.%d", name, date,
-		    turn);
-}
-
-/* Rename FROM to TO, which must not exist, in directory DIRFD. */
-static int
-rename_new(int dirfd, const char *from, const char *to)
-{
-	if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return -errno;
-	/* A file system that cannot: renameat2(2). */
-	if (faccessat(dirfd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
-	return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
-}
-
-static int
-set_aside(struct ckpt *c, struct content *n, int dirfd, const char *base)
-{
-	const char *path = n->loaded->path;
-	char name[PATH_MAX + 64];
-	int r = -EEXIST;
-
-	for (int turn = 0; turn < 100 && r == -EEXIST; turn++) {
-		aside_name(base, turn, name, sizeof name);
-		r = rename_new(dirfd, base, name);
-	}
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return err_num(c->err, r, "setting %s aside as %s", path, name);
-	n->aside = strdup(name);
-	note(c, NULL,
-	    "%s had changed since the save: it is now %s, and the saved one "
-	    "is in its place",
-	    path, name);
-	return 0;
-}
-
 /* What is to be done about M, which was mapped for writing. */
 static int
 plan_mapped(struct ckpt *c, const Img__Mapped *m)
@@ -342,34 +288,11 @@ put_back(struct ckpt *c, struct image_pages *pages, struct content *n)
 		return err_sys(c->err, "putting back %s", m->path);
 	r = fill(c, pages, m, fd);
 	if (r >= 0)
-		r = set_aside(c, n, dirfd, base);
-	if (r >= 0 && renameat(dirfd, name, dirfd, base) < 0)
-		r = err_sys(c->err, "putting back %s", m->path);
+		r = content_place(c, n, &(struct spot){ dirfd, base }, fd,
+		    name);
 	if (r < 0)
 		(void)unlinkat(dirfd, name, 0);
-	else
-		n->placed = true;
 	return r;
-}
-
-void
-contents_undo(struct ckpt *c)
-{
-	struct contents *cs = c->files != NULL ? c->files->contents : NULL;
-
-	for (size_t i = 0; cs != NULL && i < cs->n; i++) {
-		struct content *n = &cs->v[i];
-		autoclose int dirfd = -1;
-		const char *base;
-
-		if (n->aside == NULL && !n->placed)
-			continue;
-		dirfd = place_open_parent(n->loaded->path, false, &base);
-		if (dirfd >= 0 && n->aside != NULL)
-			(void)renameat(dirfd, n->aside, dirfd, base);
-		else if (dirfd >= 0)
-			(void)unlinkat(dirfd, base, 0);
-	}
 }
 
 /* Without " (deleted)", which d_path() appends (kernel: fs/d_path.c). */
@@ -428,9 +351,12 @@ contents_restore(struct ckpt *c)
 	r = image_pages_open(c->img, &pages, c->err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r >= 0 && i < cs->n; i++) {
-		struct content *n = &cs->v[i];
+	/* Journals go aside under the names of what they belong to: later. */
+	for (size_t i = 0; r >= 0 && i < cs->n * 2; i++) {
+		struct content *n = &cs->v[i % cs->n];
 
+		if ((content_owner(cs, n) != NULL) != (i >= cs->n))
+			continue;
 		if (n->loaded->deleted)
 			r = make_deleted(c, pages, n);
 		else if (n->wanted)

@@ -1,6 +1,6 @@
 /*
  * content_table.h - the kept files of one save or revival. Between content.c,
- * which saves, and content_revive.c alone.
+ * which saves, content_revive.c and content_aside.c alone.
  */
 #ifndef CKPT_CONTENT_TABLE_H
 #define CKPT_CONTENT_TABLE_H
@@ -18,7 +18,8 @@ struct content {
 	bool stays;           /* save: what fd leads to cannot change */
 	bool wanted;          /* revival */
 	bool placed;          /* revival: it is at its path now */
-	char *aside;          /* revival: where the present one went; owned */
+	bool same;            /* revival: its inode stays, with other content */
+	char *aside;          /* revival: the name for what was there; owned */
 	Img__Content rec;     /* save */
 	Img__Content *loaded; /* revival; owned */
 };
@@ -34,5 +35,22 @@ struct contents *contents_get(struct ckpt *c);
 
 /* A new one, the last of all; NULL: no memory, told. */
 struct content *contents_add(struct ckpt *c);
+
+/* Where a file is: a name in an open directory. */
+struct spot {
+	int dirfd;
+	const char *base;
+};
+
+/*
+ * Revival: FD, which holds all of N and is called NAME so far, takes N's place
+ * P. What is there is set aside, with the journals that belong to it.
+ */
+int content_place(struct ckpt *c, struct content *n, const struct spot *p,
+    int fd, const char *name);
+
+/* The kept file whose journal N is, or NULL. */
+struct content *content_owner(const struct contents *cs,
+    const struct content *n);
 
 #endif

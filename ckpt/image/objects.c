@@ -18,6 +18,7 @@
 
 #include <xxhash.h>
 
+#include "base/copy.h"
 #include "base/dir.h"
 #include "base/fault.h"
 #include "base/io.h"
@@ -103,45 +104,6 @@ same_content(int a, int b)
 	return 1;
 }
 
-/* By read(2) and write(2), from OFF to the end. */
-static int
-copy_rest(int from, int to, uint64_t off)
-{
-	autofree uint8_t *buf = malloc(BLOCK);
-	ssize_t n;
-	int r;
-
-	if (buf == NULL)
-		return -ENOMEM;
-	do {
-		n = read_block(from, buf, off);
-		if (n < 0)
-			return (int)n;
-		r = io_pwrite(to, buf, (size_t)n, off);
-		if (r < 0)
-			return r;
-		off += (uint64_t)n;
-	} while (n == BLOCK);
-	return 0;
-}
-
-/*
- * Fill empty file TO with what FROM holds: shared blocks where the file
- * system can, else by the kernel, else by hand (copy_file_range(2) refuses
- * some pairs of file systems and stops early on others).
- */
-static int
-copy_content(int from, int to)
-{
-	loff_t in = 0, out = 0;
-
-	if (ioctl(to, FICLONE, from) == 0)
-		return 0;
-	while (copy_file_range(from, &in, to, &out, 1u << 30, 0) > 0)
-		;
-	return copy_rest(from, to, (uint64_t)out);
-}
-
 /* ---- putting and opening ---- */
 
 /*
@@ -185,7 +147,7 @@ object_copy(int dirfd, int fd, struct object_id *id, struct err *e)
 		return r;
 	r = temp_create(dirfd, OBJECT_MODE, &t);
 	if (r == 0)
-		r = copy_content(fd, t.fd);
+		r = copy_file(fd, t.fd);
 	if (r < 0)
 		return err_num(e, r, "keeping a copy of a program's file");
 	r = objects_hash(t.fd, id, e);

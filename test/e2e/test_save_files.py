@@ -56,6 +56,57 @@ def test_a_file_that_was_changed_meanwhile(sess):
     assert data.read_text().endswith("more\n")
 
 
+# A database of 300 rows, and one more for each line that is typed.
+DATABASE = """\
+import sqlite3, sys
+db = sqlite3.connect("data.db")
+with db:
+    db.execute("create table t (n integer primary key, x)")
+    db.executemany("insert into t values (?, ?)",
+                   [(n, str(n) * 500) for n in range(300)])
+print("open", flush=True)
+for line in sys.stdin:
+    with db:
+        db.execute("insert into t (x) values ('more')")
+    print("rows", db.execute("select count(*) from t").fetchone(), flush=True)
+"""
+# Another one changes it and dies before it commits.
+CRASH = """\
+import os, sqlite3
+db = sqlite3.connect("data.db")
+db.execute("insert into t (x) values ('later')")
+db.commit()
+db.execute("pragma cache_size = 10")
+db.execute("update t set x = x || 'changed'")
+os._exit(0)
+"""
+ASK = """\
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(db.execute("pragma integrity_check").fetchall())
+print(db.execute("select count(*), sum(x like '%changed') from t").fetchall())
+"""
+
+
+def test_a_database_and_the_journal_of_a_later_change(sess):
+    """A journal left by a later change would be played back into what is put
+    back; it goes aside with the database that it belongs to."""
+    for name, text in (("db.py", DATABASE), ("crash.py", CRASH), ("ask.py", ASK)):
+        (sess.work / name).write_text(text)
+    t = attach(sess, "-c", "k", "python3", "db.py")
+    t.wait("open")
+    _away(sess, t)
+    assert sess.command(["python3", "crash.py"]).status == 0
+    assert (sess.work / "data.db-journal").stat().st_size > 0
+    _, t = _back(sess)
+    t.line("")
+    t.wait("rows (301,)")
+    (aside,) = sess.work.glob("data.db.sess-*[0-9]")
+    for path, rows in ((sess.work / "data.db", 301), (aside, 301)):
+        r = sess.command(["python3", "ask.py", path])
+        assert r.out == f"[('ok',)]\n[({rows}, 0)]\n", (path, r)
+
+
 def test_a_file_that_was_deleted_meanwhile(sess):
     data = sess.work / "data"
     data.write_text("one\ntwo\n")
