@@ -102,7 +102,7 @@ $(BUILD)/test/bench/%: test/bench/%.c
 	@mkdir -p $(@D)
 	$(call run,TEST ,$<) $(ALONE) -O2 -lutil -lpthread
 
-# Pid 1 of the machines in test/reboot, with nothing around it.
+# What runs in the machines of test/reboot, with nothing around it.
 $(BUILD)/test/reboot/%: test/reboot/%.c
 	@mkdir -p $(@D)
 	$(call run,TEST ,$<) $(ALONE) -Os -static
@@ -121,7 +121,7 @@ SUITES = $(wildcard test/reboot test/unit test/e2e test/fault)
 
 units: $(UNITS)
 victims: $(VICTIMS)
-reboot: $(BUILD)/test/reboot/init
+reboot: $(BUILD)/test/reboot/init $(BUILD)/test/reboot/events
 fault:
 	+$(MAKE) --no-print-directory BUILD=build-fault \
 		EXTRA_CFLAGS='-DSESS_FAULT $(EXTRA_CFLAGS)' all

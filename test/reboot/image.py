@@ -25,8 +25,8 @@ import harness
 # What runs in the machine; what they depend on comes along. What is not
 # installed here is downloaded and unpacked, not installed.
 PACKAGES = (
-    "bash coreutils dash dvtm grep less libc-bin libpython3-stdlib make "
-    "ncurses-base procps python3-minimal sed util-linux vim"
+    "bash coreutils dash dvtm fzf grep less libc-bin libpython3-stdlib make "
+    "ncurses-base procps python3-minimal sed tmux util-linux vim"
 ).split()
 # Dependencies of what is done at installation, not later.
 NOT_NEEDED = re.compile(
@@ -39,7 +39,7 @@ LEFT_OUT = re.compile(
     r"bash-completion|zsh|"
     r"vim/vim90/(doc|spell|lang|tutor|syntax|pack|ftplugin|indent|compiler|"
     r"autoload|keymap|colors|macros|print|tools|import))/"
-    r"|lib/(locale|udev/hwdb.d|systemd/boot)/|lib/python3[^/]*/(test|"
+    r"|lib/(udev/hwdb.d|systemd/boot)/|lib/python3[^/]*/(test|"
     r"idlelib|ensurepip|tkinter|lib2to3|pydoc_data)/"
     r"|lib/x86_64-linux-gnu/(gconv|perl)/)"
 )
@@ -387,8 +387,10 @@ def make_disk(path, files=None):
         tree = Path(tmp)
         for d in ("bin", "home/user", "root"):
             (tree / d).mkdir(parents=True)
-        shutil.copy2(harness.BUILD / "sess", tree / "bin/sess")
-        (tree / "bin/sess").chmod(0o755)
+        for name in ("sess", "test/reboot/events"):
+            there = tree / "bin" / os.path.basename(name)
+            shutil.copy2(harness.BUILD / name, there)
+            there.chmod(0o755)
         for name, text in (files or {}).items():
             (tree / "home/user" / name).write_text(text)
             (tree / "root" / name).write_text(text)

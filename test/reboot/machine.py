@@ -67,6 +67,12 @@ class Console:
         self.send(f"as {user} '{command}'; echo @@$?@@\n")
         self.expect("@@begin@@\r\n")
 
+    def see(self, what):
+        """Text of the command that has the console; fails when it ends."""
+        self.expect(f"{what}|@@\\d+@@")
+        said = self._spawn.after
+        assert b"@@" not in said, self._spawn.before + said
+
     def typed(self):
         """Its exit status."""
         return int(self.expect(rb"@@(\d+)@@\r\n")[1])
