@@ -64,8 +64,9 @@ own_login(struct context *c)
 	return login_words(&l);
 }
 
-int
-commands_attach(struct context *c, const char *name)
+/* RUNS: only if its program has not ended, else -ESTALE. */
+static int
+attach(struct context *c, const char *name, bool runs)
 {
 	struct client_options o = { .name = name,
 		.key = c->key,
@@ -90,6 +91,9 @@ commands_attach(struct context *c, const char *name)
 	if (r < 0)
 		return r;
 	r = client_ask(sock, &ask, ASK_MS, &k, &c->err);
+	if (runs && (r == -EPIPE || (r == 0 && k.msg->ended)))
+		r = err_set(&c->err, -ESTALE, "session '%s' has just ended",
+		    name);
 	if (r < 0) {
 		(void)close(sock);
 		return r;
@@ -117,6 +121,12 @@ commands_attach(struct context *c, const char *name)
 }
 
 int
+commands_attach(struct context *c, const char *name)
+{
+	return attach(c, name, false);
+}
+
+int
 run_create(struct context *c, char *arg, char **rest)
 {
 	int r = commands_create(c, arg, rest, true);
@@ -135,17 +145,18 @@ run_new(struct context *c, char *arg, char **rest)
 int
 run_attach(struct context *c, char *arg, char **rest)
 {
-	int r = session_check_name(arg, &c->err);
+	int r = session_check_name(arg, &c->err), end;
 
 	(void)rest;
-	if (r < 0)
+	if (r == 0)
+		r = attach(c, arg, true);
+	if (r != -ENOENT && r != -ESTALE)
 		return r;
-	if (!commands_lives(c, arg)) {
-		r = commands_tell_end(c, arg);
-		if (r >= 0)
-			return r;
-	}
-	return commands_attach(c, arg);
+	/* Another one may have taken the name meanwhile. */
+	if (r == -ESTALE && commands_lives(c, arg))
+		return attach(c, arg, true);
+	end = commands_tell_end(c, arg);
+	return end < 0 ? r : end;
 }
 
 int

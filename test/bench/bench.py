@@ -2,8 +2,10 @@
 
     bench.py [-n ROUNDS] [-m MIB] [ROW...]
 
-Everything lies on /dev/shm. A row is the median of ROUNDS rounds (5), both
-sides of it taking turns. Without sess's rival (dtach) its rows are left out.
+Everything lies on /dev/shm. A row is the median of ROUNDS rounds (5), all
+sides of it taking turns: a bare pty, sess, dtach, screen and tmux, as far as
+they are installed. Beside each figure stands its ratio to that of sess. Mind
+that screen and tmux drop output that a slow terminal would not show anyway.
 """
 
 import argparse
@@ -18,15 +20,17 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "test"))
+sys.path[:0] = [str(ROOT / "test"), str(ROOT / "test" / "bench")]
 
 import harness  # noqa: E402
+from rivals import rivals  # noqa: E402
 
 BUILD = harness.BUILD
 PTYRUN = BUILD / "test" / "bench" / "ptyrun"
 HEARTBEAT = BUILD / "test" / "bench" / "heartbeat"
 TOP = Path(tempfile.mkdtemp(prefix="sess-bench-", dir="/dev/shm"))
 SESS = BUILD / "sess"
+COLUMNS = ("bare", "sess", "dtach", "screen", "tmux")
 ENV = {
     "PATH": os.environ["PATH"],
     "HOME": str(TOP),
@@ -91,6 +95,37 @@ def text_file(name, line, size):
     return path
 
 
+def compare(what, unit, values, limit=None, of="bare"):
+    """A row of the table: VALUES by name, and each as a ratio to sess's. With
+    LIMIT: what sess's own ratio to that of OF is to be."""
+    ours = values["sess"]
+    cells = [
+        f"{values[n]:9.2f} {values[n] / ours if ours else 0:5.2f}"
+        if n in values else " " * 12 + "  -"
+        for n in COLUMNS
+    ]
+    verdict = ""
+    if limit is not None and of in values:
+        ratio = ours / values[of]
+        verdict = f"  {ratio:.2f} of {of}, {limit:.2f}: "
+        verdict += "ok" if ratio <= limit else "OVER"
+    print(f"{what + ', ' + unit:28}", *cells, verdict)
+    sys.stdout.flush()
+
+
+def each_rival(args, measure, among=None):
+    """Medians by name of what MEASURE(rival, n) gives, taking turns."""
+    among = among or args.rivals
+    medians = each(
+        args.rounds, *[lambda n, r=r: measure(r, n) for r in among]
+    )
+    return {r.name: m for r, m in zip(among, medians)}
+
+
+def pty_run(rival, *argv):
+    return figures(rival.run(PTYRUN, *argv))
+
+
 def output(args):
     plain = b"the quick brown fox jumps over the lazy dog, line by line by line\n"
     coloured = (
@@ -98,97 +133,125 @@ def output(args):
         "\x1b[4;34mhttps://example.org/ü\x1b[0m\n"
     ).encode()
     for what, line, size, limit in (
-        ("output, plain: wall / bare pty", plain, 200 << 20, 1.10),
-        ("output, coloured: wall / bare pty", coloured, 100 << 20, 1.15),
+        ("200 MB plain", plain, 200 << 20, 1.10),
+        ("100 MB coloured UTF-8", coloured, 100 << 20, 1.15),
     ):
         path = text_file("text", line, size)
-        sides = [
-            lambda n: figures(run(PTYRUN, "cat", path)),
-            lambda n: figures(
-                run(PTYRUN, SESS, "-E", "-c", f"out{n}", "cat", path)
-            ),
-        ]
-        if shutil.which("dtach"):
-            sides.append(
-                lambda n: figures(
-                    run(PTYRUN, "dtach", "-c", f"out{n}.d", "-E", "cat", path)
-                )
-            )
-        taken = [[] for _ in sides]
+        taken = {"bare": []}
         for n in range(args.rounds):
-            for side, values in zip(sides, taken):
-                values.append(side(n))
-        wall = [statistics.median(f["wall_us"] for f in v) for v in taken]
-        cpu = [statistics.median(f["cpu_us"] for f in v) for v in taken]
-        detail = " ".join(
-            f"{name} {w / 1e6:.2f} s"
-            for name, w in zip(("bare", "sess", "dtach"), wall)
-        )
-        row(what, wall[1] / wall[0], limit, detail)
-        if len(cpu) == 3:
-            row(
-                "  its CPU beyond bare / dtach's",
-                (cpu[1] - cpu[0]) / (cpu[2] - cpu[0]),
-                0.65,
-                f"sess {(cpu[1] - cpu[0]) / 1e6:.2f} s, "
-                f"dtach {(cpu[2] - cpu[0]) / 1e6:.2f} s",
-            )
+            taken["bare"].append(pty_run(args.rivals[0], "cat", path))
+            for r in args.rivals:
+                got = pty_run(r, *r.start(f"out{n}", "cat", path))
+                taken.setdefault(r.name, []).append(got)
+        for key, word in (
+            ("wall_us", "time"),
+            ("busy_us", "machine CPU"),
+            ("cpu_us", "own CPU"),
+        ):
+            values = {
+                name: statistics.median(f[key] for f in v) / 1e6
+                for name, v in taken.items()
+            }
+            if key == "wall_us":
+                compare(what, "s", values, limit)
+                continue
+            beyond = {n: v - values["bare"] for n, v in values.items() if n != "bare"}
+            compare(f"  {word} beyond bare", "s", beyond, 0.65, "dtach")
         path.unlink()
 
 
 def echo(args):
-    if not shutil.which("dtach"):
-        return
+    def measure(r, n):
+        got = pty_run(r, "-e", "2000", *r.start(f"echo{n}", "sh", "-c", "echo up; exec cat"))
+        r.end()
+        return got["echo_ns"] / 1000
 
-    def by_sess(n):
-        got = figures(run(PTYRUN, "-e", "2000", SESS, "-c", f"echo{n}", "cat"))
-        run(SESS, "-k", f"echo{n}")
-        return got["echo_ns"]
+    compare("echo of a byte", "us", each_rival(args, measure), 0.6, "dtach")
 
-    def by_dtach(n):
-        sock = TOP / f"echo{n}.d"
-        got = figures(run(PTYRUN, "-e", "2000", "dtach", "-c", sock, "cat"))
-        end_holders(sock)
-        return got["echo_ns"]
 
-    ours, theirs = each(args.rounds, by_sess, by_dtach)
-    row(
-        "echo of one byte / dtach",
-        ours / theirs,
-        0.6,
-        f"sess {ours / 1000:.0f} us, dtach {theirs / 1000:.0f} us",
+def switches(pid):
+    text = Path(f"/proc/{pid}/status").read_text()
+    return sum(
+        int(line.split()[1])
+        for line in text.splitlines()
+        if "ctxt_switches" in line
     )
 
 
-def end_holders(sock):
-    """End the dtach that was started for SOCK."""
-    for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
-        if str(sock) in harness.command(pid).split():
-            os.kill(pid, signal.SIGTERM)
+def pss_mb(pid):
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
 
 
 def idle(args):
-    run(SESS, "-n", "idle", "cat")
-    server = harness.parent(int(run(SESS, "-pid", "idle")))
-    time.sleep(1)  # let it become idle: this is what is measured
+    pss, woken = {}, {}
+    for r in args.rivals:
+        r.run(*r.create("idle", "cat"))
+        time.sleep(1)  # let it become idle: this is what is measured
+        pids = r.servers()
+        before = sum(switches(p) for p in pids)
+        pss[r.name] = sum(pss_mb(p) for p in pids)
+        time.sleep(5)
+        woken[r.name] = sum(switches(p) for p in pids) - before
+        r.end()
+    compare("idle session: PSS", "MB", pss)
+    compare("idle session: wake-ups", "in 5 s", woken)
+    row("  PSS of sess's server, MB", pss["sess"], 1.2, "")
+    row("  wake-ups of sess's server in 5 s", woken["sess"], 0, "")
 
-    def switches():
-        text = Path(f"/proc/{server}/status").read_text()
-        return sum(
-            int(line.split()[1])
-            for line in text.splitlines()
-            if "ctxt_switches" in line
-        )
 
-    before = switches()
-    time.sleep(5)
-    woken = switches() - before
-    for line in Path(f"/proc/{server}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            pss = int(line.split()[1]) / 1024
-    row("idle, detached: PSS of the server, MB", pss, 1.2, "")
-    row("idle, detached: wake-ups in 5 s", woken, 0, "")
-    run(SESS, "-k", "idle")
+def create(args):
+    def measure(r, n):
+        start = time.monotonic()
+        r.run(*r.create(f"new{n}", "/bin/sleep", "1000"))
+        return (time.monotonic() - start) * 1000
+
+    times = argparse.Namespace(rounds=args.rounds * 4, rivals=args.rivals)
+    compare("to create, detached", "ms", each_rival(times, measure))
+    for r in args.rivals:
+        r.end()
+
+
+def attach(args):
+    """Until the program's text is there; dtach brings none: until it clears."""
+    for r in args.rivals:
+        r.run(*r.create("at", "sh", "-c", "echo here it is; exec cat"))
+
+    def measure(r, n):
+        text = "\x1b[J" if r.name == "dtach" else "here it is"
+        got = pty_run(r, "-a", text, *r.attach("at"))
+        time.sleep(0.05)  # for screen, which is attached until it notices
+        return got["attach_us"] / 1000
+
+    time.sleep(0.5)
+    times = argparse.Namespace(rounds=args.rounds * 4, rivals=args.rivals)
+    compare("to attach, to its screen", "ms", each_rival(times, measure))
+    for r in args.rivals:
+        r.end()
+
+
+def many(args):
+    among = [r for r in args.rivals if r.listing()]
+    for r in among:
+        for n in range(200):
+            r.run(*r.create(f"m{n}", "/bin/sleep", "1000"))
+
+    def measure(r, n):
+        start = time.monotonic()
+        text = r.run(*r.listing())
+        took = (time.monotonic() - start) * 1000
+        assert "m199" in text
+        return took
+
+    values = each_rival(args, measure, among)
+    compare("list of 200", "ms", values)
+    row("  list of 200, ms", values["sess"], 50, "")
+    compare("200 sessions: PSS", "MB", {
+        r.name: sum(pss_mb(p) for p in r.servers()) for r in among
+    })
+    for r in among:
+        r.end()
 
 
 # --- save and revive ---------------------------------------------------------
@@ -309,6 +372,9 @@ ROWS = {
     "output": output,
     "echo": echo,
     "idle": idle,
+    "create": create,
+    "attach": attach,
+    "many": many,
     "shell": shell,
     "tree": tree,
     "standstill": standstill,
@@ -325,7 +391,8 @@ def main():
         if name not in ROWS:
             parser.error(f"{name} is none of: {' '.join(ROWS)}")
     (TOP / "s").mkdir(mode=0o700)
-    print(f"{'what':38} {'measured':>10} {'limit':>8}")
+    args.rivals = rivals(TOP, ENV, SESS)
+    print(f"{'what':28}", *[f"{name:>9} /sess" for name in COLUMNS])
     for name in args.rows or ROWS:
         ROWS[name](args)
 
@@ -334,4 +401,5 @@ try:
     main()
 finally:
     harness.end_processes(TOP / "s")
+    harness.end_processes(TOP / "sess")
     shutil.rmtree(TOP, ignore_errors=True)
