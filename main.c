@@ -85,6 +85,7 @@ static int set_all(struct context *c, const char *arg);
 static int set_limit(struct context *c, const char *arg);
 static int set_user(struct context *c, const char *arg);
 static int set_everyone(struct context *c, const char *arg);
+static int set_relaunch(struct context *c, const char *arg);
 static int set_out(struct context *c, const char *arg);
 static int set_in(struct context *c, const char *arg);
 
@@ -114,6 +115,8 @@ static const struct {
 	{ "limit", true, "SECONDS", "-save -all: for all of them together",
 	    set_limit },
 	{ "j", false, "", "the list, -env, -check as JSON", set_json },
+	{ "relaunch", false, "", "-revive: what cannot be is started again",
+	    set_relaunch },
 	{ "o", true, "FILE",
 	    "-save: write the snapshot there too, - for a pipe", set_out },
 	{ "i", true, "FILE", "-revive: what -save -o wrote, - for a pipe",
@@ -227,6 +230,14 @@ set_everyone(struct context *c, const char *arg)
 {
 	(void)arg;
 	c->everyone = true;
+	return 0;
+}
+
+static int
+set_relaunch(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->relaunch = true;
 	return 0;
 }
 

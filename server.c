@@ -23,6 +23,7 @@
 #include "config.h"
 #include "server/control.h"
 #include "server/outside.h"
+#include "server/relaunch.h"
 #include "server/stay.h"
 #include "server/terminal.h"
 #include "session/ended.h"
@@ -304,11 +305,14 @@ start_program(struct server *s, const struct launch *l, int *ret_exit,
 		.umask = l->umask,
 		.termios = l->termios,
 		.size = l->size };
-	int r;
+	int r = 0;
 
-	r = screen_new(l->size.rows, l->size.cols, &s->screen);
+	if (l->relaunch)
+		r = relaunch_screen(s, l, e);
+	else if (screen_new(l->size.rows, l->size.cols, &s->screen) < 0)
+		r = err_set(e, -ENOMEM, "cannot make the screen");
 	if (r < 0)
-		return err_num(e, r, "cannot make the screen");
+		return r;
 	s->size = l->size;
 	s->created_s = now_s();
 	s->argv = l->argv;

@@ -159,6 +159,26 @@ int revive_start(const struct revive_request *req,
     int (*ready)(void *arg, const struct revived *r), void *arg,
     struct revived *ret_revived, struct err *e);
 
+/* ---- instead of reviving ---- */
+
+/* How a saved session was started, for starting it anew. */
+struct ckpt_command {
+	struct ckpt_session session; /* its argv, size, screen */
+	char **env;                  /* in one block; NULL: not known */
+	char *cwd;                   /* of its first process */
+	uint32_t umask;
+	uint64_t generation;
+};
+
+void ckpt_command_done(struct ckpt_command *k);
+
+/*
+ * Read that from generation GENERATION (0: the latest) of NAME, whether or
+ * not this machine could revive it.
+ */
+int ckpt_relaunch(int saved_dirfd, const char *name, uint64_t generation,
+    struct ckpt_command *ret_k, struct err *e);
+
 /* ---- asking ---- */
 
 /*

@@ -35,8 +35,8 @@
 
 /* ---- the image ---- */
 
-static int
-open_image(struct ckpt *c, const char *name, uint64_t *generation)
+int
+restorer_image(struct ckpt *c, const char *name, uint64_t *generation)
 {
 	struct ckpt_generation *v = NULL;
 	autoclose int dirfd = -1;
@@ -76,7 +76,7 @@ restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
 	rs->c.saved_dirfd = saved_dirfd;
 	r = FAULT("revive.image", &rs->err);
 	if (r >= 0)
-		r = open_image(&rs->c, name, generation);
+		r = restorer_image(&rs->c, name, generation);
 	if (r < 0)
 		return r;
 	m = image_find(rs->c.img, IMG_MACHINE, 0, &img__machine__descriptor,
@@ -88,8 +88,8 @@ restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
 	return machine_check(&rs->c);
 }
 
-static int
-read_session(struct ckpt *c, struct ckpt_session *ret_s)
+int
+restorer_session(struct ckpt *c, struct ckpt_session *ret_s)
 {
 	Img__Session *m = image_find(c->img, IMG_SESSION, 0,
 	    &img__session__descriptor, c->err);
@@ -286,7 +286,7 @@ revive_start(const struct revive_request *req,
 	got.generation = req->generation;
 	r = restorer_open(rs, req->saved_dirfd, req->name, &got.generation, &m);
 	if (r >= 0)
-		r = read_session(&rs->c, &got.session);
+		r = restorer_session(&rs->c, &got.session);
 	if (r >= 0)
 		r = req->by_root == NULL ?
 		    start(rs, m, ready, arg, &got) :

@@ -216,7 +216,8 @@ commands_start(struct context *c, struct launch *l,
 	(void)umask(l->umask);
 	l->env = environ;
 	l->broker = c->broker;
-	commands_copy_terminal(l, &tio);
+	if (!l->relaunch)
+		commands_copy_terminal(l, &tio);
 	r = launch_start(&c->places, l, &exit_status, ret_result, &c->err);
 	if (r < 0)
 		c->exit_status = exit_status;

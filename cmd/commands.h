@@ -26,6 +26,7 @@ struct context {
 	const char *user;     /* act as; NULL: who we are */
 	bool everyone;        /* ... as every user, one after the other */
 	int broker;           /* broker.h; -1: none */
+	bool relaunch;        /* -revive: start it again where it cannot be */
 	bool all;             /* -save, -revive: every session */
 	unsigned limit_s;     /* -save -all: seconds; 0: no limit */
 	const char *program;  /* we were called as */
@@ -83,7 +84,10 @@ int commands_own_name(struct context *c, const char *arg, char **ret_name);
  */
 void commands_copy_terminal(struct launch *l, struct termios *tio);
 
-/* Start a server for L, whose place and terminal are filled in from ours. */
+/*
+ * Start a server for L, whose place and, unless it is relaunched, terminal are
+ * filled in from ours.
+ */
 int commands_start(struct context *c, struct launch *l,
     struct launch_result *ret_result);
 

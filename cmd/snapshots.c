@@ -12,6 +12,7 @@
 #include "cmd/all.h"
 #include "cmd/commands.h"
 #include "cmd/moving.h"
+#include "cmd/relaunch.h"
 #include "cmd/users.h"
 #include "server/launch.h"
 #include "session/ended.h"
@@ -226,6 +227,8 @@ run_revive(struct context *c, char *arg, char **rest)
 		    "'%s'",
 		    arg);
 	r = commands_start(c, &l, &lr);
+	if (r < 0 && c->relaunch && !commands_lives(c, arg))
+		return relaunch_command(c, arg, l.generation);
 	if (r < 0 && c->in != NULL)
 		return moving_stays(c, arg, l.generation, r);
 	if (r < 0)

@@ -127,6 +127,8 @@ launch_write_order(const struct launch *l, int *ret_fd, struct err *e)
 	m.expects_client = l->expects_client;
 	m.revive = l->revive;
 	m.generation = l->generation;
+	m.has_relaunch = l->relaunch;
+	m.relaunch = l->relaunch;
 	len = sess__order__get_packed_size(&m);
 	data = malloc(len + 1);
 	if (data == NULL)
@@ -232,6 +234,7 @@ launch_read(const Sess__Order *m, int cwd, struct launch *ret_l,
 		    .ypixel = (unsigned short)m->ypixel },
 		.expects_client = m->expects_client,
 		.revive = m->revive,
+		.relaunch = m->relaunch,
 		.generation = m->generation,
 		.broker = -1 };
 

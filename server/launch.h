@@ -38,7 +38,8 @@ struct launch {
 	struct pty_size size;
 	bool expects_client;           /* the creator is about to attach */
 	bool revive;                   /* bring back instead of starting argv */
-	uint64_t generation;           /* revive: 0 is the latest */
+	bool relaunch;                 /* start argv below an older screen */
+	uint64_t generation;           /* revive, relaunch: 0 is the latest */
 	char id[OWN_ID_LEN + 1];       /* made where the server is */
 	const struct by_root *by_root; /* revive: root's helper, or NULL */
 	int broker;                    /* broker.h: who starts it; -1: we do */
