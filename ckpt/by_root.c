@@ -155,7 +155,10 @@ by_root_main(int sock, const struct account *a)
 		_exit(1); /* the server has ended before */
 	restorer_init(rs);
 	rs->sock = sock;
-	r = space_leave(clocks.monotonic_ns, clocks.boottime_ns, &rs->err);
+	r = FAULT("revive.unshare", &rs->err);
+	if (r >= 0)
+		r = space_leave(clocks.monotonic_ns, clocks.boottime_ns,
+		    &rs->err);
 	if (r < 0)
 		give_up(rs, r);
 	pid = fork();

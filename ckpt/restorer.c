@@ -293,7 +293,9 @@ restore(struct restorer *rs)
 		note_once(&rs->c,
 		    "not revived by root: sudo, su and ping do not work in "
 		    "it, but sess -outside sudo CMD does");
-	r = rs->mounted ? 0 : space_mount(&rs->c);
+	r = FAULT("revive.mount", &rs->err);
+	if (r >= 0 && !rs->mounted)
+		r = space_mount(&rs->c);
 	if (r >= 0)
 		r = load_tree(rs);
 	if (r >= 0)
@@ -396,7 +398,9 @@ restorer_leave(struct restorer *rs, const Img__Machine *m)
 	int r;
 	pid_t pid;
 
-	r = space_enter(&rs->c, m);
+	r = FAULT("revive.unshare", &rs->err);
+	if (r >= 0)
+		r = space_enter(&rs->c, m);
 	if (r >= 0) {
 		pid = fork();
 		if (pid == 0)

@@ -16,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/space_why.h"
@@ -130,10 +129,8 @@ static int
 leave(bool userns, struct err *e)
 {
 	int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWTIME;
-	int r = FAULT("revive.unshare", e);
+	int r = space_kernel(e);
 
-	if (r >= 0)
-		r = space_kernel(e);
 	if (r < 0)
 		return r;
 	if (unshare(flags | (userns ? CLONE_NEWUSER : 0)) < 0)
@@ -192,11 +189,6 @@ mount_devpts(struct ckpt *c)
 int
 space_mount(struct ckpt *c)
 {
-	int r;
-
-	r = FAULT("revive.mount", c->err);
-	if (r < 0)
-		return r;
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(c->err, "cutting mount propagation");
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
