@@ -139,10 +139,15 @@ put_tabs(const struct model *m, struct buf *out)
 	return r;
 }
 
+/* Those that the program gave, be it all rows. */
 static int
-put_margins(const struct model *m, struct buf *out)
+put_margins(const struct screen *s, struct buf *out)
 {
-	if (m->top == 0 && m->bottom == m->rows - 1)
+	const struct model *m = s->model;
+	int top, bottom;
+
+	if (m->top == 0 && m->bottom == m->rows - 1 &&
+	    !modes_margins(s->modes, &top, &bottom))
 		return 0;
 	return buf_printf(out, "\033[%d;%dr", m->top + 1, m->bottom + 1);
 }
@@ -161,7 +166,7 @@ put_state(struct screen *s, struct painter *p)
 	c.pen.link = 0;
 
 	if (r == 0)
-		r = put_margins(m, p->out);
+		r = put_margins(s, p->out);
 	if (r == 0)
 		r = modes_redo(s->modes, false, p->out);
 	if (r == 0 && modes_origin(s->modes) != c.origin)
