@@ -167,9 +167,8 @@ terminal_suspend(struct terminal *t)
 	if (t->suspended)
 		return;
 	t->suspended = true;
-	buf_done(&t->queue);
+	terminal_drop_queue(t);
 	(void)event_del(t->ev_read);
-	(void)event_del(t->ev_write);
 	flow_pace(t->server);
 }
 
@@ -209,7 +208,8 @@ new_events(struct terminal *t)
 	struct event_base *base = t->server->base;
 
 	t->ev_read = event_new(base, t->fd, EV_READ | EV_PERSIST, on_read, t);
-	t->ev_write = event_new(base, t->fd, EV_WRITE, terminal_on_write, t);
+	t->ev_write = event_new(base, t->fd, EV_WRITE | EV_PERSIST,
+	    terminal_on_write, t);
 	t->ev_key = event_new(base, -1, 0, on_key, t);
 	return t->ev_read == NULL || t->ev_write == NULL || t->ev_key == NULL ?
 	    -ENOMEM :

@@ -43,6 +43,7 @@ struct terminal {
 	uint64_t looked_ns; /* when the client was last seen running */
 
 	struct buf queue;    /* bytes it has not taken yet */
+	size_t queue_done;   /* but of these at its beginning */
 	bool fresh;          /* nothing has been written yet */
 	bool due;            /* to be painted before it gets anything else */
 	int n_waits;         /* frames it has been due inside a sequence */
@@ -120,6 +121,9 @@ void terminal_hang_up(struct terminal *t);
  * answer a millisecond old will do.
  */
 bool terminal_client_stopped(struct terminal *t, bool at_once);
+
+/* What waits for it is not for it any more. */
+void terminal_drop_queue(struct terminal *t);
 
 void terminal_on_write(evutil_socket_t fd, short what, void *arg);
 

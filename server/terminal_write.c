@@ -13,8 +13,9 @@
 #include "server/terminal.h"
 #include "session/features.h"
 
-#define LOOK_NS 1000000u /* how long a client counts as running */
-#define WAITS_MAX 10     /* frames, for the end of a sequence */
+#define LOOK_NS 1000000u  /* how long a client counts as running */
+#define QUEUE_SLACK 65536 /* bytes of the queue that are written */
+#define WAITS_MAX 10      /* frames, for the end of a sequence */
 
 static uint64_t
 now_ns(void)
@@ -65,6 +66,14 @@ write_some(struct terminal *t, const uint8_t *data, size_t len)
 	return 0;
 }
 
+void
+terminal_drop_queue(struct terminal *t)
+{
+	buf_done(&t->queue);
+	t->queue_done = 0;
+	(void)event_del(t->ev_write);
+}
+
 /* Write or queue. False: it does not fit. */
 static bool
 put(struct terminal *t, const uint8_t *data, size_t len)
@@ -77,6 +86,11 @@ put(struct terminal *t, const uint8_t *data, size_t len)
 		n = write_some(t, data, len);
 		if (n == len)
 			return true;
+	}
+	/* A terminal takes a few KiB at a time: not all is moved for each. */
+	if (t->queue_done >= QUEUE_SLACK) {
+		buf_drop(&t->queue, t->queue_done);
+		t->queue_done = 0;
 	}
 	if (buf_put(&t->queue, data + n, len - n) < 0)
 		return false;
@@ -217,7 +231,8 @@ terminal_output(struct terminal *t, const uint8_t *data, size_t len)
 	}
 	/* Left behind only in ground state, or where there is no room. */
 	if (!put(t, data, len) ||
-	    (t->queue.len > TERMINAL_QUEUE_BYTES && modes_ground(m)))
+	    (t->queue.len - t->queue_done > TERMINAL_QUEUE_BYTES &&
+		modes_ground(m)))
 		terminal_leave_behind(t);
 	if (t->generation != modes_generation(m)) {
 		t->told = true;
@@ -237,17 +252,16 @@ terminal_on_write(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (t->suspended)
 		return;
-	n = write_some(t, t->queue.data, t->queue.len);
+	n = write_some(t, t->queue.data + t->queue_done,
+	    t->queue.len - t->queue_done);
 	if (t->gone)
 		return;
-	buf_drop(&t->queue, n);
+	t->queue_done += n;
 	t->server->taken = t->server->taken || n > 0;
 	if (n > 0 && t->server->held_up)
 		(void)event_del(t->server->ev_patience);
-	if (t->queue.len > 0) {
-		(void)event_add(t->ev_write, NULL);
-	} else {
-		buf_done(&t->queue);
+	if (t->queue_done == t->queue.len) {
+		terminal_drop_queue(t);
 		mark_torn(t);
 		if (t->due)
 			flow_frame(t->server);
