@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "cmd/commands.h"
 #include "cmd/compat.h"
 #include "cmd/users.h"
@@ -112,7 +113,7 @@ static const struct {
 	    set_user },
 	{ "everyone", false, "", "root: -save -all, -revive -all of every user",
 	    set_everyone },
-	{ "limit", true, "SECONDS", "-save -all: for all of them together",
+	{ "limit", true, "SECONDS", "-all: for all of them together",
 	    set_limit },
 	{ "j", false, "", "the list, -env, -check as JSON", set_json },
 	{ "relaunch", false, "", "-revive: what cannot be is started again",
@@ -395,7 +396,7 @@ choose_user(struct context *c, const struct command *cmd)
 		return usage_error(c,
 		    "not where a program is started:", "-user");
 	if (c->everyone)
-		r = users_each(c, save);
+		r = users_each(c);
 	if (r == 0 && c->user != NULL)
 		r = users_enter(c, revive);
 	return r;
@@ -479,6 +480,7 @@ main(int argc, char **argv)
 	places_close(&c.places);
 	if (r < 0) {
 		(void)fflush(stdout);
+		utf8_tame(c.err.text, false);
 		fprintf(complaints, "%s: %s%s\n", c.program,
 		    users_prefix(&c, who), c.err.text);
 		r = c.exit_status != 0 ? c.exit_status : 1;

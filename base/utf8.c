@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <string.h>
 #include <stdbool.h>
 
 /* Bytes that a lead byte announces; 0: it is none. */
@@ -112,4 +113,23 @@ utf8_torn(const uint8_t *s, size_t len)
 		return n > (int)i ? i : 0;
 	}
 	return 0;
+}
+
+void
+utf8_tame(char *text, bool lines)
+{
+	size_t len = strlen(text), i;
+	bool bad;
+	int n;
+
+	for (i = 0; i < len; i += (size_t)n) {
+		n = utf8_len(text + i, len - i);
+		bad = n < 1 || (unsigned char)text[i] < 0x20 ||
+		    text[i] == 0x7f ||
+		    (n == 2 && (unsigned char)text[i] == 0xc2 &&
+			(unsigned char)text[i + 1] < 0xa0);
+		n = n < 1 ? 1 : n;
+		if (bad && !(lines && text[i] == '\n'))
+			memset(text + i, '?', (size_t)n);
+	}
 }

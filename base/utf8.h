@@ -4,6 +4,7 @@
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,12 @@ uint32_t utf8_get(const char *s, size_t len);
 
 /* Write C to OUT, which has room for 4; the bytes written, 0: no character. */
 size_t utf8_put(uint32_t c, char *out);
+
+/*
+ * Make TEXT harmless to a terminal: control characters, C1 ones too, and what
+ * is no UTF-8 become question marks; with LINES newlines stay.
+ */
+void utf8_tame(char *text, bool lines);
 
 /* How many bytes at the end of S begin a character that is not complete. */
 size_t utf8_torn(const uint8_t *s, size_t len);

@@ -4,16 +4,22 @@
 #include "cmd/users.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/account.h"
 #include "base/scope.h"
 #include "server/broker.h"
+
+#define GRACE_S 5
 
 const char *
 users_prefix(const struct context *c, char buf[64])
@@ -74,23 +80,68 @@ list_users(char ***ret_names, size_t *ret_n, struct err *e)
 	return 0;
 }
 
-/* False: that process had something to complain about. */
-static bool
-await(pid_t pid)
+/* Milliseconds until LIMIT_S after BEGAN; -1: for ever. */
+static int
+left_ms(const struct timespec *began, unsigned limit_s)
 {
-	int status = 0;
+	struct timespec now;
+	int64_t ms;
 
+	if (limit_s == 0)
+		return -1;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (began->tv_sec + limit_s - now.tv_sec) * INT64_C(1000) +
+	    (began->tv_nsec - now.tv_nsec) / 1000000;
+	return ms < 0 ? 0 : (int)ms;
+}
+
+/*
+ * Until PID has ended or the time is over: what one user keeps in the way is
+ * no reason to leave the others waiting. False: not all went well.
+ */
+static bool
+await(pid_t pid, int timeout_ms)
+{
+	autoclose int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int status = 0, r;
+
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status == 0;
 }
 
+/* In the waiting process. */
+static int
+await_all(struct context *c, const pid_t *pids, char *const *names, size_t n)
+{
+	struct timespec began;
+	size_t n_failed = 0, i;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	/* The users themselves see to the limit, too, and say who is late. */
+	if (c->limit_s > 0)
+		began.tv_sec += GRACE_S;
+	for (i = 0; i < n; i++)
+		if (pids[i] < 0 || !await(pids[i], left_ms(&began, c->limit_s)))
+			n_failed++;
+	for (i = 0; i < n; i++)
+		free(names[i]);
+	c->exit_status = n_failed > 0;
+	return 1;
+}
+
 int
-users_each(struct context *c, bool at_once)
+users_each(struct context *c)
 {
 	autofree pid_t *pids = NULL;
 	char **names = NULL;
-	size_t n = 0, n_failed = 0, i;
+	size_t n = 0, i;
 	int r;
 
 	if (geteuid() != 0)
@@ -108,17 +159,8 @@ users_each(struct context *c, bool at_once)
 			c->user = names[i];
 			return 0;
 		}
-		if (pids[i] < 0)
-			n_failed++;
-		else if (!at_once)
-			n_failed += !await(pids[i]);
 	}
-	for (i = 0; at_once && i < n; i++)
-		if (pids[i] > 0)
-			n_failed += !await(pids[i]);
-	for (i = 0; i < n; i++)
-		free(names[i]);
+	r = await_all(c, pids, names, n);
 	free(names);
-	c->exit_status = n_failed > 0;
-	return 1;
+	return r;
 }

@@ -17,11 +17,11 @@
 int users_enter(struct context *c, bool revive);
 
 /*
- * A process for every user that passwd(5) lists, one after the other or all
- * at the same time. In each of them: 0, c->user being set. In the one that
- * waited for all: 1 and c->exit_status.
+ * A process for every user that passwd(5) lists, all at the same time. In
+ * each of them: 0, c->user being set. In the one that waited for all, at most
+ * c->limit_s and a little: 1 and c->exit_status.
  */
-int users_each(struct context *c, bool at_once);
+int users_each(struct context *c);
 
 /* "USER: " where lines of several users are printed, or "". */
 const char *users_prefix(const struct context *c, char buf[64]);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 
 void
 packet_done(struct packet *p)
@@ -146,6 +147,9 @@ proto_recv(int sock, int flags, struct packet *ret_p)
 		packet_done(&p);
 		return h.msg_flags & MSG_CTRUNC ? -EMFILE : -EBADMSG;
 	}
+	/* It is shown to people, and may come from another user's server. */
+	if (p.msg->text != NULL)
+		utf8_tame(p.msg->text, true);
 	*ret_p = p;
 	return 1;
 }

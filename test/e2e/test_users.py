@@ -216,12 +216,12 @@ def test_everyone_at_shutdown_and_at_boot(house):
     ]
     house.lose_power()
     out = house.ok("root", "-revive", "-all", "-everyone")
-    assert out.splitlines() == [
+    assert sorted(out.splitlines()) == sorted([
         "root: revived from own@1, attach with sess -a own",
         "alice: revived from one@1, attach with sess -a one",
         "alice: revived from two@1, attach with sess -a two",
         "bob: revived from work@1, attach with sess -a work",
-    ]
+    ])
     assert house.states("alice") == {
         "one": "detached", "two": "detached", "gone": "ended"}
     assert house.states("bob") == {"work": "detached"}
@@ -239,3 +239,55 @@ def test_one_user_s_trouble_is_not_another_s(house):
     assert r.status == 1
     assert r.out == "bob: revived from work@1, attach with sess -a work\n"
     assert all(x.startswith("sess: alice: ") for x in r.err.splitlines()), r
+
+
+def test_a_user_who_blocks_blocks_nobody_else(house):
+    """A lock that is held and a server that answers nothing, at both ends."""
+    start(house, "alice", "work", "other")
+    start(house, "bob", "work")
+    server = harness.parent(int(house.ok("alice", "-pid", "work")))
+    harness.signal_pid(server, 19)
+    r = house.sess("root", "-save", "-stop", "-all", "-limit", "6", "-everyone")
+    assert r.status == 1
+    assert "bob: saved as work@1" in r.out and "alice: saved as other@1" in r.out
+    assert "sess: alice: session 'work': it was not saved in time" in r.err, r
+    # Alice's revival waits for a writer who does not come.
+    os.mkfifo(house.home["alice"] / f".local/state/sess/ended/{'0' * 32}", 0o666)
+    r = house.sess("root", "-revive", "-all", "-limit", "4", "-everyone")
+    assert r.status == 1
+    assert "bob: revived from work@1" in r.out
+
+
+# Answers everybody with FAILED and a text of its own.
+SERVER = r"""
+import fcntl, os, socket, struct, sys
+run = os.path.expanduser("~/.local/state/sess/run")
+lock = os.open(run + "/fake.lock", os.O_RDWR | os.O_CREAT, 0o600)
+os.write(lock, b"fake")
+fcntl.fcntl(lock, fcntl.F_OFD_SETLK,
+            struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0))
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(run + "/fake.sock")
+s.listen()
+print("ready", flush=True)
+text = b"\x1b]0;evil\x07 \xc2\x9bevil\xff"
+while True:
+    c, _ = s.accept()
+    c.recv(65536)
+    c.send(b"\x08\x41\x12" + bytes([len(text)]) + text)
+"""
+
+
+def test_what_a_server_says_is_harmless_to_the_terminal(house):
+    """Text of alice's making reaches root's terminal tamed."""
+    assert house.states("alice") == {}
+    argv = house.argv("alice", ["python3", "-c", SERVER])
+    p = subprocess.Popen(argv, env=house.env("alice"), stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b"ready\n"
+    for args in (("-save", "fake"), ("-save", "-all"), ("-check", "fake"), ("-k", "fake")):
+        r = house.sess("root", "-user", "alice", *args)
+        assert r.status == 1 and "evil" in r.err, r
+        assert all(x >= " " or x == "\n" for x in r.out + r.err), r
+        assert "\x9b" not in r.err and "\ufffd" not in r.err
+    p.kill()
+    p.communicate()
