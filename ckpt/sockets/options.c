@@ -230,7 +230,8 @@ wanted(const Img__Socket *m, int fresh, const struct option *o,
 		const Img__SocketOption *p = m->options[i];
 
 		if (p->level != (uint32_t)o->level ||
-		    p->name != (uint32_t)o->name || p->value.len > VALUE_MAX)
+		    p->name != (uint32_t)o->name || p->value.len == 0 ||
+		    p->value.len > VALUE_MAX)
 			continue;
 		*ret_val = (struct value){ .len = (socklen_t)p->value.len };
 		memcpy(ret_val->data, p->value.data, p->value.len);

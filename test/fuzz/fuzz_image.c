@@ -41,6 +41,9 @@ static const ProtobufCMessageDescriptor *const messages[] = {
 	&img__shm__descriptor,
 	&img__signals__descriptor,
 	&img__timers__descriptor,
+	&img__files__descriptor,
+	&img__file__descriptor,
+	&img__socket__descriptor,
 };
 
 static void
