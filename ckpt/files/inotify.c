@@ -5,7 +5,8 @@
  * (proc_pid_fdinfo(5)). The path is looked for among what the task has open,
  * the directories that lead there, its working directory and its arguments;
  * with the privilege for it, the kernel's file handle finds any; else the
- * working directory is searched. That takes time: what the check has found,
+ * working directory is searched, and the memory of the program for its name.
+ * That takes time: what the check has found,
  * before anything stops, is remembered for the save. Events that wait to be
  * read are lost with the old instance, and said.
  */
@@ -26,6 +27,7 @@
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/files/inotify.h"
+#include "ckpt/files/inotify_memory.h"
 
 #define WD_MAX (1 << 20)    /* numbers beyond would take long to reach */
 #define ARGS_MAX (1u << 16) /* bytes of a command line that are looked at */
@@ -288,7 +290,8 @@ find_path(struct ckpt *c, const struct seen *s, pid_t pid, char *ret_path)
 		}
 	if (!try_descriptors(s, pid, ret_path) &&
 	    !try_arguments(s, pid, ret_path) && !try_handle(s, ret_path) &&
-	    !try_search(s, pid, ret_path))
+	    !try_search(s, pid, ret_path) &&
+	    !inotify_in_memory(pid, s->dev, s->ino, ret_path))
 		return false;
 	remember(fs, s, ret_path);
 	return true;

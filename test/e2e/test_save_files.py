@@ -5,6 +5,7 @@ import os
 import shutil
 
 import harness
+from asker import Asker
 from rounds import all_gone, attach, revive_anew
 
 
@@ -259,3 +260,20 @@ def test_a_program_that_may_not_be_executed_any_more(sess):
     for _ in range(2):
         revive_anew(sess, "k")
     assert sess.pid("k")
+
+
+def test_a_watch_of_a_place_that_only_the_program_knows(sess):
+    """No descriptor, argument or directory of its own leads there."""
+    place = sess.work.parent / "elsewhere" / "below"
+    place.mkdir(parents=True)
+    sess.user.own(place)
+    p = Asker(
+        sess,
+        "i = ctypes.CDLL(None).inotify_init()",
+        f"where = b'{place}'; w = ctypes.CDLL(None).inotify_add_watch(i, where,"
+        " 0x100)",
+    )
+    for n in range(2):
+        p.again()
+    (place / "file").touch()
+    p.ask("b'file' in os.read(i, 4096), w", "True 1")

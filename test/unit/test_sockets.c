@@ -36,10 +36,9 @@ pick(uint64_t *x, const uint32_t *v, size_t n)
 	return next(x) % 50 == 0 ? (uint32_t)next(x) : v[next(x) % n];
 }
 
-#define PICK(x, ...)                                                \
-	pick((x), (const uint32_t[]){ __VA_ARGS__ },                \
-	    sizeof((const uint32_t[]){ __VA_ARGS__ }) /             \
-		sizeof(uint32_t))
+#define PICK(x, ...)                                 \
+	pick((x), (const uint32_t[]){ __VA_ARGS__ }, \
+	    sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
 
 /* An address of the family, or of another, or none. */
 static void
@@ -173,8 +172,9 @@ write_image(const struct scratch *s, uint64_t *x)
 		img__socket__init(&m);
 		make_kind(x, i, n, kind, &m);
 		make_record(x, s->path, &p, &m);
-		assert_return_code(
-		    image_put(w, IMG_SOCKET, i + 1, &m.base, NULL), 0);
+		assert_return_code(image_put(w, IMG_SOCKET, i + 1, &m.base,
+				       NULL),
+		    0);
 	}
 	assert_return_code(image_commit(w, &len, NULL), 0);
 }
