@@ -18,7 +18,7 @@ find_sender(struct sockets *ss, const struct sock *to, const struct address *a)
 		struct sock *s = &ss->v[i];
 
 		if (s->m->type == to->m->type && s->fd >= 0 &&
-		    s->m->domain == to->m->domain && address_equal(&s->name, a))
+		    s->m->domain == to->m->domain && address_takes(&s->name, a))
 			return s;
 	}
 	return NULL;

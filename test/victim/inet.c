@@ -275,7 +275,9 @@ main(void)
 	put(uc, "first");
 	MUST((int)send(uc, "", 0, 0));
 	put(uc, "third");
+	/* Bound by sending, to any address. */
 	ufree = MUST(socket(AF_INET, SOCK_DGRAM, 0));
+	MUST((int)sendto(ufree, "loose", 5, 0, &udp_at.any, udp_at.len));
 	u6 = socket(AF_INET6, SOCK_DGRAM, 0);
 	u6_at = local(AF_INET6);
 	if (u6 >= 0 && l6 >= 0) {
@@ -337,6 +339,9 @@ main(void)
 	udp_expect(u, "first", port_of(&un));
 	udp_expect(u, "", port_of(&un));
 	udp_expect(u, "third", port_of(&un));
+	un = ask(getsockname, ufree);
+	udp_expect(u, "loose", port_of(&un));
+	un = ask(getsockname, uc);
 	same(getpeername, uc, &udp_at, "UDP");
 	same(getsockname, uc, &un, "UDP, connected");
 	MUST((int)sendto(u, "back", 4, 0, &un.any, un.len));
