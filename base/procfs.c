@@ -458,6 +458,16 @@ list_numbers(const char *path, pid_t first, pid_t **ret_pids, size_t *ret_n)
 	return 0;
 }
 
+bool
+procfs_is_ending(pid_t pid)
+{
+	enum { EXITING = 0x4 }; /* PF_EXITING of include/linux/sched.h */
+	struct procfs_stat st;
+
+	return procfs_stat(pid, &st) < 0 || st.state == 'Z' ||
+	    st.state == 'X' || (st.flags & EXITING) != 0;
+}
+
 int
 procfs_tids(pid_t pid, pid_t **ret_tids, size_t *ret_n)
 {

@@ -75,6 +75,13 @@ int procfs_stat(pid_t pid, struct procfs_stat *ret_stat);
 int procfs_status(pid_t pid, struct procfs_status *ret_status);
 int procfs_timers(pid_t pid, struct procfs_timer **ret_timers, size_t *ret_n);
 
+/*
+ * PID has gone or is on its way: from the loss of its memory on, /proc gives
+ * its files to root, and an ordinary user's EACCES says nothing of whose it is
+ * (kernel: fs/proc/base.c, task_dump_owner(); PF_EXITING).
+ */
+bool procfs_is_ending(pid_t pid);
+
 /* The threads of PID, its leader first; malloc'd. */
 int procfs_tids(pid_t pid, pid_t **ret_tids, size_t *ret_n);
 

@@ -398,7 +398,9 @@ tracee_run(struct tracee *t, struct tracee_area *a, struct tracee_op *ops,
 	if (r == 0 || r == -ESRCH)
 		return r;
 	state = wait_state(t->tid);
-	if (state == 0 || state == 'Z' || state == 'X')
+	/* EIO outside of its stop: its memory has gone, it will follow. */
+	if (state == 0 || state == 'Z' || state == 'X' ||
+	    (r == -EIO && state != 't'))
 		return err_set(e, -ESRCH, "process %d has ended", t->tgid);
 	return r;
 }

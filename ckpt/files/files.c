@@ -185,6 +185,8 @@ files_check(struct ckpt *c, struct task *t)
 	r = for_each_fd(c, t, check_descriptor);
 	if (r == -ESRCH || r == -ENOENT)
 		return 0;
+	if ((r == -EACCES || r == -EPERM) && procfs_is_ending(t->pid))
+		return 0;
 	if (r == -EACCES || r == -EPERM)
 		return obstacle(c, t,
 		    "its descriptors cannot be read: it "

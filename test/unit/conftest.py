@@ -50,7 +50,7 @@ class Program(pytest.File):
             start_new_session=True,
         )
         try:
-            out, _ = p.communicate(timeout=60 * harness.PATIENCE)
+            out, _ = p.communicate(timeout=160 * harness.PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(p.pid, signal.SIGKILL)
             out, _ = p.communicate()
