@@ -79,6 +79,7 @@ static int set_no_key(struct context *c, const char *arg);
 static int set_quiet(struct context *c, const char *arg);
 static int set_force(struct context *c, const char *arg);
 static int set_stop(struct context *c, const char *arg);
+static int set_with_files(struct context *c, const char *arg);
 static int set_read_only(struct context *c, const char *arg);
 static int set_low(struct context *c, const char *arg);
 static int set_json(struct context *c, const char *arg);
@@ -103,7 +104,11 @@ static const struct {
 	    set_quiet },
 	{ "f", false, "", "-k: also what has left; -c -n: though it is saved",
 	    set_force },
+	{ "force", false, "", "-revive: though files have changed or are gone",
+	    set_force },
 	{ "stop", false, "", "-save: end it when it is saved", set_stop },
+	{ "with-files", false, "", "-save: with all open files, of any size",
+	    set_with_files },
 	{ "r", false, "", "read only: nothing typed reaches it; as -l",
 	    set_read_only },
 	{ "l", false, "", "its size follows the other terminals", set_low },
@@ -162,6 +167,14 @@ set_force(struct context *c, const char *arg)
 {
 	(void)arg;
 	c->force = true;
+	return 0;
+}
+
+static int
+set_with_files(struct context *c, const char *arg)
+{
+	(void)arg;
+	c->with_files = true;
 	return 0;
 }
 

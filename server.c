@@ -380,6 +380,7 @@ start_revived(struct server *s, const struct launch *l, struct err *e)
 {
 	struct revive_request req = { .name = l->name,
 		.generation = l->generation,
+		.force = l->force,
 		.saved_dirfd = s->places.saved,
 		.by_root = l->by_root };
 	struct revived rv = { .master = -1, .status_fd = -1 };

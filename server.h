@@ -161,7 +161,8 @@ void ending_free(struct server *s);
 /* ---- saving.c ---- */
 
 /* Start a save for PEER, who gets the answer. -EBUSY and other failures. */
-int saving_start(struct server *s, struct peer *p, bool stop, struct err *e);
+int saving_start(struct server *s, struct peer *p, bool stop, bool with_files,
+    struct err *e);
 
 /* PEER has gone: do not answer it. */
 void saving_forget(struct server *s, const struct peer *p);

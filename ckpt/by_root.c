@@ -27,6 +27,7 @@ struct clocks {
 /* What is read as the user; the directory saved/ comes beside it. */
 struct order {
 	uint64_t generation;
+	bool force;
 	char name[NAME_CAP];
 };
 
@@ -34,10 +35,10 @@ struct order {
 
 int
 by_root_ask(const struct by_root *b, const char *name, uint64_t generation,
-    int saved_dirfd, const Img__Machine *m, struct err *e)
+    bool force, int saved_dirfd, const Img__Machine *m, struct err *e)
 {
 	struct clocks clocks = { m->monotonic_ns, m->boottime_ns };
-	struct order o = { .generation = generation };
+	struct order o = { .generation = generation, .force = force };
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
@@ -123,6 +124,7 @@ be_restorer(struct restorer *rs, const struct account *a)
 	if (r < 0)
 		give_up(rs, r);
 	rs->mounted = true;
+	rs->c.force = o.force;
 	restorer_main(rs);
 }
 

@@ -30,6 +30,6 @@ noreturn void by_root_main(int sock, const struct account *a);
  * M. The restorer reports on B->sock as one of our own would on its socket.
  */
 int by_root_ask(const struct by_root *b, const char *name, uint64_t generation,
-    int saved_dirfd, const Img__Machine *m, struct err *e);
+    bool force, int saved_dirfd, const Img__Machine *m, struct err *e);
 
 #endif

@@ -42,6 +42,7 @@ struct save_request {
 	pid_t first;      /* the session's first process, as we see it */
 	int master;       /* master of the session's pty */
 	bool stop;        /* leave the tree stopped, to be ended on success */
+	bool with_files;  /* keep all regular files that are open */
 	int zstd_level;   /* 0: page data is stored raw */
 	struct sleeps *sleeps; /* the session's, or NULL; see sleeps_new() */
 	/*
@@ -131,6 +132,7 @@ struct revive_request {
 	const char *name;
 	uint64_t generation; /* 0: the latest */
 	int saved_dirfd;
+	bool force; /* though files have changed or are gone */
 	const struct by_root *by_root; /* NULL: by our own means */
 };
 

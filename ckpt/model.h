@@ -133,6 +133,7 @@ struct ckpt {
 	const Img__Machine *machine; /* what it was saved on */
 	int saved_dirfd;
 	bool userns;        /* in a one-id user namespace */
+	bool force;         /* though files have changed or are gone */
 	int fd_base;        /* inherited descriptors start here, in every
 	                         task as in the restorer */
 	int fd_next;        /* the next free of those */

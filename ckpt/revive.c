@@ -259,8 +259,8 @@ start_by_root(struct restorer *rs, const struct revive_request *req,
 	int r;
 
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = by_root_ask(b, req->name, ret->generation, req->saved_dirfd, m,
-	    &rs->err);
+	r = by_root_ask(b, req->name, ret->generation, req->force,
+	    req->saved_dirfd, m, &rs->err);
 	if (r >= 0)
 		r = take_over(rs, b->sock, ready, arg, ret);
 	(void)close(b->sock); /* on failure: the restorer gives up */
@@ -282,6 +282,7 @@ revive_start(const struct revive_request *req,
 	if (rs == NULL)
 		return err_set(e, -ENOMEM, "out of memory");
 	restorer_init(rs);
+	rs->c.force = req->force;
 	rs->c.userns = req->by_root == NULL && space_needs_userns();
 	got.generation = req->generation;
 	r = restorer_open(rs, req->saved_dirfd, req->name, &got.generation, &m);

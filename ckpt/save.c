@@ -501,6 +501,8 @@ save_finish(struct save *s, struct save_report *ret_report, struct err *e)
 			.n_tasks = s->n_tasks,
 			.stopped_us = s->stopped_us,
 			.slow = s->slow };
+		if (v.written.text[0] != 0)
+			note(&s->c, NULL, "%s", v.written.text);
 		if (v.rehearsal.text[0] != 0)
 			note(&s->c, NULL, REHEARSED, v.rehearsal.text);
 		if (s->c.notes.len > 0 && buf_put(&s->c.notes, "", 1) >= 0)

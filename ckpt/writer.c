@@ -97,12 +97,17 @@ static void
 writer_main(struct save *s, int report, pid_t server)
 {
 	struct verdict v = { .generation = s->generation };
+	size_t noted = s->c.notes.len;
 
 	child_begin(server);            /* killed before: the tree runs */
 	(void)signal(SIGXFSZ, SIG_IGN); /* then RLIMIT_FSIZE is an error */
 	drop_terminals();
 	s->err.text[0] = '\0';
 	v.result = write_image(s, &v.image_len);
+	if (s->c.notes.len > noted)
+		(void)snprintf(v.written.text, sizeof v.written.text, "%.*s",
+		    (int)(s->c.notes.len - noted - 1),
+		    (const char *)s->c.notes.data + noted);
 	v.err = s->err;
 	if (v.result >= 0)
 		(void)rehearse(&v.rehearsal);

@@ -12,6 +12,7 @@ struct verdict {
 	int result; /* 0 or negative errno with err */
 	uint64_t generation, image_len;
 	struct err err;
+	struct err written;   /* notes made while writing; or empty */
 	struct err rehearsal; /* why a revival here would fail; or empty */
 };
 

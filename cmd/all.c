@@ -179,7 +179,7 @@ all_save(struct context *c)
 static void
 revive(struct context *c, struct round *g, const char *name)
 {
-	struct launch l = { .name = name, .revive = true };
+	struct launch l = { .name = name, .revive = true, .force = c->force };
 	struct launch_result lr;
 
 	g->n++;

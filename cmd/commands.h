@@ -19,7 +19,7 @@ struct context {
 	struct places places;
 	struct err err;
 	int key; /* detach key; -1: none */
-	bool quiet, force, stop;
+	bool quiet, force, stop, with_files;
 	bool read_only, low; /* how to attach */
 	bool json;
 	const char *out, *in; /* where a stream goes or comes from; NULL */

@@ -86,6 +86,8 @@ save(struct context *c, const char *name, uint64_t *ret_generation)
 
 	m.has_stop = true;
 	m.stop = c->stop;
+	m.has_with_files = true;
+	m.with_files = c->with_files;
 	r = commands_ask(c, name, &m, -1, &k);
 	if (r < 0)
 		return r;
@@ -196,7 +198,7 @@ int
 run_revive(struct context *c, char *arg, char **rest)
 {
 	struct launch_result lr;
-	struct launch l = { .name = arg, .revive = true };
+	struct launch l = { .name = arg, .revive = true, .force = c->force };
 	int r;
 
 	(void)rest;

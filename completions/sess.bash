@@ -1,7 +1,7 @@
 # bash completion for sess(1)
 # words begin
 _sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -outside -v -h'
-_sess_modifiers='-all -e -E -everyone -f -i -j -l -limit -o -q -r -relaunch -stop -user'
+_sess_modifiers='-all -e -E -everyone -f -force -i -j -l -limit -o -q -r -relaunch -stop -user -with-files'
 # words end
 
 # The names that begin with $1, quoted. Not by compgen -W, which expands its

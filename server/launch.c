@@ -130,6 +130,8 @@ launch_write_order(const struct launch *l, int *ret_fd, struct err *e)
 	m.generation = l->generation;
 	m.has_relaunch = l->relaunch;
 	m.relaunch = l->relaunch;
+	m.has_force = true;
+	m.force = l->force;
 	len = sess__order__get_packed_size(&m);
 	data = malloc(len + 1);
 	if (data == NULL)
@@ -237,6 +239,7 @@ launch_read(const Sess__Order *m, int cwd, struct launch *ret_l,
 		.revive = m->revive,
 		.relaunch = m->relaunch,
 		.generation = m->generation,
+		.force = m->force,
 		.broker = -1 };
 
 	if (l.argv == NULL || l.env == NULL) {

@@ -40,6 +40,7 @@ struct launch {
 	bool revive;                   /* bring back instead of starting argv */
 	bool relaunch;                 /* start argv below an older screen */
 	uint64_t generation;           /* revive, relaunch: 0 is the latest */
+	bool force;                    /* revive: though files have changed */
 	char id[OWN_ID_LEN + 1];       /* made where the server is */
 	const struct by_root *by_root; /* revive: root's helper, or NULL */
 	int broker;                    /* broker.h: who starts it; -1: we do */

@@ -318,7 +318,8 @@ run_save(struct peer *p, struct packet *k)
 {
 	struct err e = { .text = "" };
 
-	if (saving_start(p->server, p, k->msg->stop, &e) < 0)
+	if (saving_start(p->server, p, k->msg->stop, k->msg->with_files, &e) <
+	    0)
 		control_fail(p, &e);
 }
 

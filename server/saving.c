@@ -145,7 +145,8 @@ make_farewell(const struct server *s, uint8_t **ret_data, size_t *ret_len,
 }
 
 int
-saving_start(struct server *s, struct peer *p, bool stop, struct err *e)
+saving_start(struct server *s, struct peer *p, bool stop, bool with_files,
+    struct err *e)
 {
 	struct save_request req = { .name = s->name,
 		.saved_dirfd = s->places.saved,
@@ -153,6 +154,7 @@ saving_start(struct server *s, struct peer *p, bool stop, struct err *e)
 		.first = s->first,
 		.master = s->master,
 		.stop = stop,
+		.with_files = with_files,
 		.zstd_level = SAVE_ZSTD_LEVEL,
 		.sleeps = s->sleeps,
 		.collect = collect,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -18,6 +19,8 @@
 
 /* Bytes copied in all while the tree is stopped: 0.3 ms when cached. */
 #define COPY_STOPPED (1u << 20)
+#define SPARED_MAX (1u << 20)
+#define BUSY_S 60 /* files written to so lately are copied in it anyway */
 
 struct contents *
 contents_get(struct ckpt *c)
@@ -26,10 +29,13 @@ contents_get(struct ckpt *c)
 
 	if (fs == NULL)
 		return NULL;
-	if (fs->contents == NULL)
+	if (fs->contents == NULL) {
 		fs->contents = calloc(1, sizeof *fs->contents);
-	if (fs->contents == NULL)
-		(void)err_set(c->err, -ENOMEM, "out of memory");
+		if (fs->contents == NULL)
+			(void)err_set(c->err, -ENOMEM, "out of memory");
+		else
+			fs->contents->spared = BUF_INIT(SPARED_MAX);
+	}
 	return fs->contents;
 }
 
@@ -68,6 +74,7 @@ contents_free(struct contents *cs)
 		if (cs->v[i].loaded != NULL)
 			img__content__free_unpacked(cs->v[i].loaded, NULL);
 	}
+	buf_done(&cs->spared);
 	free(cs->v);
 	free(cs);
 }
@@ -135,6 +142,14 @@ too_large(struct ckpt *c, const char *path)
 	    path);
 }
 
+/* Would SIZE bytes more be too many? */
+static bool
+is_beyond(const struct ckpt *c, uint64_t size)
+{
+	return !c->req->with_files &&
+	    c->files->contents->bytes + size > KEEP_FILES_BYTES;
+}
+
 void
 content_check(struct ckpt *c, const struct file *f)
 {
@@ -158,7 +173,7 @@ content_keep(struct ckpt *c, struct file *f)
 		f->rec.content = id;
 		return 0;
 	}
-	if (!f->m->deleted && cs->bytes + f->m->size > KEEP_FILES_BYTES) {
+	if (!f->m->deleted && is_beyond(c, f->m->size)) {
 		too_large(c, f->link);
 		return 0;
 	}
@@ -191,7 +206,7 @@ content_keep_path(struct ckpt *c, char *path, const struct stat *st,
 		return -ENOMEM;
 	if (find_inode(cs, st->st_dev, st->st_ino, ret_id) != NULL)
 		return 0;
-	if (cs->bytes + (uint64_t)st->st_size > KEEP_FILES_BYTES) {
+	if (is_beyond(c, (uint64_t)st->st_size)) {
 		too_large(c, path);
 		return 0;
 	}
@@ -278,6 +293,17 @@ clone_now(struct ckpt *c, struct content *n)
 	n->stays = true;
 }
 
+/* Has it been written to a moment ago? Then it will be again. */
+static bool
+is_busy(const struct content *n)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return n->rec.size <= KEEP_FILES_BYTES &&
+	    now.tv_sec - n->rec.mtime_ns / 1000000000 < BUSY_S;
+}
+
 int
 contents_take(struct ckpt *c)
 {
@@ -290,7 +316,7 @@ contents_take(struct ckpt *c)
 
 		if (c->req != NULL && c->req->stop) {
 			n->stays = true;
-		} else if (n->now) {
+		} else if (n->now || is_busy(n)) {
 			r = copy_now(c, n);
 		} else if (n->rec.size <= left) {
 			left -= n->rec.size;
@@ -429,6 +455,11 @@ write_one(struct ckpt *c, struct image_writer *w, struct content *n,
 		off = to > off ? to : n->rec.size;
 	}
 	n->rec.torn = is_torn(n);
+	if (n->rec.torn)
+		note(c, NULL,
+		    "%s was written to while it was being kept: a revival "
+		    "needs it as it is now, or -force",
+		    n->rec.path);
 	rs.p = calloc(rs.n + 1, sizeof *rs.p);
 	if (rs.p == NULL)
 		r = err_set(c->err, -ENOMEM, "out of memory");

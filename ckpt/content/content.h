@@ -6,7 +6,8 @@
  *
  * The content must be that of the stop, but a save must be short: what is
  * small is copied while the tree is stopped; else the file is cloned (FICLONE:
- * instant, btrfs and xfs) into the directory saved/; else it is read after
+ * instant, btrfs and xfs) into the directory saved/, or copied all the same
+ * when it was written to in the last minute; else it is read after
  * the tree goes on, and counts as torn when it was changed meanwhile other
  * than by growing. A save that leaves the tree stopped needs none of this.
  */
@@ -69,6 +70,12 @@ int contents_plan_mapped(struct ckpt *c);
  * as NAME.sess-DATE); deleted ones need no asking.
  */
 void content_want(struct ckpt *c, uint64_t id);
+
+/*
+ * Revival: PATH has changed and will stay as it is: if it is of a database,
+ * its other files stay too.
+ */
+void content_spare(struct ckpt *c, const char *path);
 
 /* Revival: put back all that is wanted, and make the deleted ones. */
 int contents_restore(struct ckpt *c);

@@ -5,13 +5,15 @@
  * and damage it (https://sqlite.org/howtocorrupt.html, 1.4), and the later one
  * needs it, under its new name.
  *
- * A file whose inode is still the saved one keeps it, and a copy is set aside:
+ * A file whose inode is still the saved one, and that nobody else has open,
+ * keeps it, and a copy is set aside:
  * programs that remember the number (SQLite does) would else take the file for
  * one that has been moved away from under them.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,48 @@ content_owner(const struct contents *cs, const struct content *n)
 			return &cs->v[i];
 	}
 	return NULL;
+}
+
+/* Do A and B belong to one database? */
+static bool
+belong_together(const char *a, const char *b)
+{
+	const char *end_a = ending(a), *end_b = ending(b);
+	size_t n_a = end_a != NULL ? (size_t)(end_a - a) : strlen(a);
+	size_t n_b = end_b != NULL ? (size_t)(end_b - b) : strlen(b);
+
+	return n_a == n_b && strncmp(a, b, n_a) == 0;
+}
+
+void
+contents_want_whole(struct ckpt *c)
+{
+	struct contents *cs = c->files->contents;
+
+	for (size_t i = 0; i < cs->n; i++)
+		for (size_t k = 0; cs->v[i].wanted && k < cs->n; k++)
+			if (!cs->v[k].loaded->deleted &&
+			    !cs->v[k].loaded->torn &&
+			    belong_together(cs->v[i].loaded->path,
+				cs->v[k].loaded->path))
+				cs->v[k].wanted = true;
+	for (size_t at = 0; at < cs->spared.len;) {
+		const char *path = (const char *)cs->spared.data + at;
+
+		for (size_t k = 0; k < cs->n; k++)
+			if (belong_together(path, cs->v[k].loaded->path))
+				cs->v[k].wanted = false;
+		at += strlen(path) + 1;
+	}
+}
+
+void
+content_spare(struct ckpt *c, const char *path)
+{
+	struct contents *cs = contents_get(c);
+
+	if (cs != NULL)
+		(void)buf_put(&cs->spared, path, strlen(path) + 1);
 }
 
 static bool
@@ -206,6 +250,20 @@ rewrite(const struct spot *p, int fd)
 	return r;
 }
 
+/* Has nobody else the file at P open? A write lease tells: fcntl(2). */
+static bool
+is_ours_alone(const struct spot *p)
+{
+	autoclose int fd = -1;
+
+	fd = openat(p->dirfd, p->base,
+	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	(void)fcntl(fd, F_SETSIG, SIGURG); /* somebody comes: no matter */
+	return fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+}
+
 int
 content_place(struct ckpt *c, struct content *n, const struct spot *p, int fd,
     const char *name)
@@ -215,7 +273,8 @@ content_place(struct ckpt *c, struct content *n, const struct spot *p, int fd,
 
 	n->same = n->loaded->ino != 0 &&
 	    fstatat(p->dirfd, p->base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISREG(st.st_mode) && st.st_ino == n->loaded->ino;
+	    S_ISREG(st.st_mode) && st.st_ino == n->loaded->ino &&
+	    is_ours_alone(p);
 	r = set_aside(c, n, p);
 	if (r < 0)
 		return r;

@@ -348,6 +348,7 @@ contents_restore(struct ckpt *c)
 
 	if (cs == NULL || cs->n == 0)
 		return 0;
+	contents_want_whole(c);
 	r = image_pages_open(c->img, &pages, c->err);
 	if (r < 0)
 		return r;

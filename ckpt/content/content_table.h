@@ -27,6 +27,8 @@ struct content {
 struct contents {
 	struct content *v; /* id = index + 1 */
 	size_t n, cap;
+	struct buf
+	    spared;     /* revival: names of content_spare(), each with NUL */
 	uint64_t bytes; /* save: of those that count against the bound */
 };
 
@@ -48,6 +50,12 @@ struct spot {
  */
 int content_place(struct ckpt *c, struct content *n, const struct spot *p,
     int fd, const char *name);
+
+/*
+ * Revival: a database of SQLite, its journal, log and index are put back
+ * together or not at all.
+ */
+void contents_want_whole(struct ckpt *c);
 
 /* The kept file whose journal N is, or NULL. */
 struct content *content_owner(const struct contents *cs,

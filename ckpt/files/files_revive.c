@@ -169,8 +169,12 @@ files_open(struct ckpt *c)
 			r = fs->v[i]->kind->plan(c, fs->v[i]);
 	if (r >= 0)
 		r = contents_plan_mapped(c);
-	if (r >= 0 && fs->refused.len > 0)
-		r = err_set(c->err, -ESTALE, "%.*s", (int)fs->refused.len,
+	if (r >= 0 && fs->refused.len > 0 && c->force)
+		note(c, NULL, "revived in spite of this: %.*s",
+		    (int)fs->refused.len, (const char *)fs->refused.data);
+	else if (r >= 0 && fs->refused.len > 0)
+		r = err_set(c->err, -ESTALE,
+		    "%.*s\n(-force revives all the same)", (int)fs->refused.len,
 		    (const char *)fs->refused.data);
 	if (r >= 0)
 		r = contents_restore(c);

@@ -76,7 +76,8 @@ regular_save(struct ckpt *c, struct file *f)
 {
 	f->rec.deleted = !path_leads_there(f);
 	f->rec.volatile_place = !f->rec.deleted && place_is_volatile(f->link);
-	if (f->rec.deleted || f->rec.volatile_place || writes_anywhere(f))
+	if (f->rec.deleted || f->rec.volatile_place || writes_anywhere(f) ||
+	    c->req->with_files)
 		return content_keep(c, f);
 	return 0;
 }
@@ -95,13 +96,23 @@ dir_save(struct ckpt *c, struct file *f)
 static void
 plan_missing(struct ckpt *c, struct file *f)
 {
-	if (content_find(c, f->m->content) != NULL)
+	if (content_find(c, f->m->content) != NULL) {
 		content_want(c, f->m->content);
-	else
-		files_refuse(c, f,
-		    "the file %s is gone: put it back and "
-		    "revive again",
-		    f->m->path);
+		return;
+	}
+	files_refuse(c, f, "the file %s is gone: put it back and revive again",
+	    f->m->path);
+	content_spare(c, f->m->path);
+}
+
+static void
+refuse_changed(struct ckpt *c, const struct file *f)
+{
+	files_refuse(c, f,
+	    "the file %s, which it writes, has changed since the save: put "
+	    "the old one back and revive again",
+	    f->m->path);
+	content_spare(c, f->m->path);
 }
 
 static int
@@ -117,11 +128,7 @@ plan_changed(struct ckpt *c, struct file *f, const struct stat *st)
 		if (k != NULL && !k->torn)
 			content_want(c, f->m->content);
 		else
-			files_refuse(c, f,
-			    "the file %s, which it writes, has "
-			    "changed since the save: put the old one back and "
-			    "revive again",
-			    f->m->path);
+			refuse_changed(c, f);
 	} else if (more > 0) {
 		note(c, NULL, "%s has grown by %lld bytes since the save",
 		    f->m->path, (long long)more);
@@ -163,6 +170,9 @@ open_path(struct ckpt *c, struct file *f, int *ret_fd)
 {
 	int fd = open(f->m->path, file_open_flags(f));
 
+	/* Nothing to read, and what is written there is nowhere. */
+	if (fd < 0 && c->force && !S_ISDIR(f->m->mode))
+		fd = open("/dev/null", file_open_flags(f));
 	if (fd < 0)
 		return err_sys(c->err, "opening %s", f->m->path);
 	if (f->m->pos != 0 && lseek(fd, (off_t)f->m->pos, SEEK_SET) < 0) {
@@ -234,8 +244,11 @@ open_removed(struct ckpt *c, const struct file *f, int *ret_fd)
 static int
 dir_open(struct ckpt *c, struct file *f, int *ret_fd)
 {
-	return f->m->deleted ? open_removed(c, f, ret_fd) :
-			       open_path(c, f, ret_fd);
+	int r = f->m->deleted ? -ENOENT : open_path(c, f, ret_fd);
+
+	return r < 0 && (f->m->deleted || c->force) ?
+	    open_removed(c, f, ret_fd) :
+	    r;
 }
 
 static int
