@@ -1,12 +1,10 @@
 /*
- * client.c - see client.h. The terminal is lent as a description of its own
- * (only the owner of a tty may open it anew), so that its being non-blocking
- * is nobody else's affair; where that cannot be, a relay is lent.
+ * client.c - see client.h: what is said to the server and heard from it, and
+ * signals. The terminal itself is client/loan.h's.
  */
 #include "client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,35 +12,24 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/scope.h"
-#include "client/features.h"
-#include "client/relay.h"
+#include "client/loan.h"
 #include "config.h"
 #include "session/ended.h"
-#include "session/features.h"
 #include "session/undo.h"
 
 #define ANSWER_MS 10000
 #define DRAIN_MS 2000
-#define GIVE_BACK_MS 500 /* a stopped terminal is not waited for */
 #define SUSPEND_MS 2000
 #define SEEN_MS 1000
-#define TTY_PIECE 256 /* what a terminal that is writable takes */
 
 struct client {
 	const struct client_options *o;
 	int sock;
-	int tty; /* descriptor of the terminal; -1: none */
-	bool raw;
-	struct termios before; /* as the terminal was */
-	struct undo_page *page;
-	struct relay *relay; /* NULL: the terminal itself is lent */
-	int signals;         /* signalfd */
-	uint64_t features;   /* of the terminal, session/features.h */
+	struct loan loan;
+	int signals; /* signalfd */
 	sigset_t mask_before;
 	bool finished, suspended, detached;
 	int result;      /* exit status, or negative errno */
@@ -50,105 +37,12 @@ struct client {
 	char line[1024]; /* to be said at the end */
 };
 
-/* ---- the terminal ---- */
-
-static void
-set_raw(struct client *c)
-{
-	struct termios raw = pty_raw(&c->before);
-
-	if (c->tty < 0)
-		return;
-	(void)tcsetattr(c->tty, TCSANOW, &raw);
-	c->raw = true;
-}
-
-/*
- * Write without waiting long for a terminal that takes nothing: through a
- * description of our own where it can be had, else in small pieces.
- */
-static void
-write_bounded(int tty, const uint8_t *data, size_t len)
-{
-	char path[32];
-	struct pollfd p = { .events = POLLOUT };
-	autoclose int own = -1;
-	size_t piece;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", tty);
-	own = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-	p.fd = own < 0 ? tty : own;
-	while (len > 0 && poll(&p, 1, GIVE_BACK_MS) == 1 &&
-	    (p.revents & POLLOUT) != 0) {
-		piece = own < 0 && len > TTY_PIECE ? TTY_PIECE : len;
-		n = write(p.fd, data, piece);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return;
-		n = n < 0 ? 0 : n;
-		data += n;
-		len -= (size_t)n;
-	}
-}
-
-static struct pty_size
-get_size(const struct client *c)
-{
-	struct pty_size z = { .rows = DEFAULT_ROWS, .cols = DEFAULT_COLS };
-
-	if (c->tty >= 0)
-		(void)pty_size(c->tty, &z);
-	return z;
-}
-
-/* Modes undone, cursor below what is on the screen, termios as before. */
-static void
-give_back(struct client *c)
-{
-	struct buf out autobuf = BUF_INIT(UNDO_TEXT_MAX + 64);
-	char text[UNDO_TEXT_MAX];
-	size_t len = c->page == NULL ? 0 : undo_read(c->page, text);
-
-	if (c->tty < 0 || !c->raw)
-		return;
-	if (c->page != NULL && atomic_load(&c->page->torn) != 0)
-		(void)buf_put(&out, "\030", 1);
-	(void)buf_put(&out, text, len);
-	if ((c->features & FEATURE_ADDRESS) != 0)
-		(void)buf_printf(&out, "\033[%d;1H",
-		    c->row < 0 ? get_size(c).rows : c->row + 1);
-	(void)buf_printf(&out, "\r\n");
-	write_bounded(c->tty, out.data, out.len);
-	(void)tcsetattr(c->tty, TCSANOW, &c->before);
-	c->raw = false;
-}
-
-/* The descriptor to lend: the terminal anew, or a relay's socket. */
-static int
-make_loan(struct client *c, int *ret_fd, struct err *e)
-{
-	int fd = -1, r;
-
-	c->tty = isatty(0) ? 0 : isatty(1) ? 1 : -1;
-	if (c->tty >= 0 && tcgetattr(c->tty, &c->before) < 0)
-		return err_sys(e, "cannot read the terminal's settings");
-	if (pty_same(0, 1))
-		fd = open("/proc/self/fd/0", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0) {
-		r = relay_open(0, 1, &c->relay, &fd);
-		if (r < 0)
-			return err_num(e, r, "cannot make a socket");
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
 /* ---- messages ---- */
 
 static void
 put_size(const struct client *c, Sess__Message *m)
 {
-	struct pty_size z = get_size(c);
+	struct pty_size z = loan_size(&c->loan);
 
 	m->has_rows = m->has_cols = m->has_xpixel = m->has_ypixel = true;
 	m->rows = z.rows;
@@ -166,57 +60,41 @@ send_sized(const struct client *c, Sess__Kind kind)
 	(void)proto_send(c->sock, &m, NULL, 0, 0);
 }
 
-/* What is no terminal gets the program's output and nothing of ours. */
-static void
-find_features(struct client *c)
-{
-	char remark[128];
-
-	if (!isatty(1))
-		return;
-	c->features = features_find(1, remark, sizeof remark);
-	if (remark[0] != 0 && !c->o->quiet) {
-		printf("[%s: %s]\n", c->o->name, remark);
-		(void)fflush(stdout);
-	}
-}
-
 static int
 send_attach(struct client *c, struct err *e)
 {
 	Sess__Message m = proto_message(SESS__KIND__ATTACH);
-	autoclose int page = -1, loan = -1;
+	autoclose int page = -1, lent = -1;
 	int r;
 
-	r = undo_create(&c->page, &page);
+	r = undo_create(&c->loan.page, &page);
 	if (r < 0)
 		return err_num(e, r, "cannot make a shared page");
-	r = make_loan(c, &loan, e);
+	r = loan_make(&c->loan, c->o->quiet ? NULL : c->o->name, &lent, e);
 	if (r < 0)
 		return r;
-	find_features(c);
 	put_size(c, &m);
 	m.has_key = c->o->key >= 0;
 	m.key = (uint32_t)c->o->key;
 	m.has_no_key = c->o->key < 0;
 	m.no_key = c->o->key < 0;
 	m.has_read_only = m.has_low = m.has_features = true;
-	m.features = c->features;
-	m.has_termios = c->tty >= 0;
-	m.termios.data = (uint8_t *)&c->before;
-	m.termios.len = sizeof c->before;
+	m.features = c->loan.features;
+	m.has_termios = c->loan.tty >= 0;
+	m.termios.data = (uint8_t *)&c->loan.before;
+	m.termios.len = sizeof c->loan.before;
 	m.read_only = c->o->read_only;
 	m.low = c->o->low;
 	m.has_redraw = c->o->redraw != CLIENT_REDRAW_NONE;
 	m.redraw = c->o->redraw;
-	m.has_stop_key = c->o->stop_key && c->tty >= 0;
-	m.stop_key = c->before.c_cc[VSUSP];
+	m.has_stop_key = c->o->stop_key && c->loan.tty >= 0;
+	m.stop_key = c->loan.before.c_cc[VSUSP];
 	m.from = (char *)(uintptr_t)c->o->from;
 	m.login = c->o->login;
 	while (m.login != NULL && m.login[m.n_login] != NULL)
 		m.n_login++;
-	set_raw(c);
-	r = proto_send(c->sock, &m, (int[]){ loan, page }, 2, 0);
+	loan_raw(&c->loan);
+	r = proto_send(c->sock, &m, (int[]){ lent, page }, 2, 0);
 	return r < 0 ?
 	    err_num(e, r, "session '%s' cannot be attached", c->o->name) :
 	    0;
@@ -242,19 +120,26 @@ client_say_ended(const char *name, int wait_status)
 }
 
 static void
+say_ended(const struct client *c, int status)
+{
+	if (c->o->tell != NULL)
+		c->o->tell(c->o->name, CLIENT_ENDED, status);
+	else if (!c->o->quiet)
+		client_say_ended(c->o->name, status);
+}
+
+static void
 on_ended(struct client *c, const Sess__Message *m)
 {
 	Sess__Message seen = proto_message(SESS__KIND__SEEN);
 	struct err e = { .text = "" };
 
 	finish(c, ended_exit_status(m->status));
-	if (c->relay != NULL)
-		relay_drain(c->relay, DRAIN_MS);
-	give_back(c);
-	if (c->o->tell != NULL)
-		c->o->tell(c->o->name, CLIENT_ENDED, m->status);
-	else if (!c->o->quiet)
-		client_say_ended(c->o->name, m->status);
+	if (c->loan.relay != NULL)
+		relay_drain(c->loan.relay, DRAIN_MS);
+	loan_return(&c->loan, c->row);
+	if (loan_is_heard())
+		say_ended(c, m->status);
 	/* The record of the end is in order when we are gone. */
 	(void)client_ask(c->sock, &seen, SEEN_MS, NULL, &e);
 }
@@ -361,7 +246,7 @@ suspend(struct client *c)
 static void
 resume(struct client *c)
 {
-	set_raw(c);
+	loan_raw(&c->loan);
 	send_sized(c, SESS__KIND__RESUME);
 }
 
@@ -370,7 +255,7 @@ on_stop(struct client *c)
 {
 	if (!suspend(c))
 		return;
-	give_back(c);
+	loan_return(&c->loan, c->row);
 	(void)raise(SIGSTOP);
 	/* SIGCONT, which brought us here, is read and resumes. */
 }
@@ -430,14 +315,14 @@ wait_once(struct client *c)
 	};
 	nfds_t n = 2;
 
-	if (c->relay != NULL) {
-		relay_poll(c->relay, fds + 2);
+	if (c->loan.relay != NULL) {
+		relay_poll(c->loan.relay, fds + 2);
 		n += RELAY_FDS;
 	}
 	if (poll(fds, n, -1) <= 0)
 		return;
-	if (c->relay != NULL)
-		relay_copy(c->relay, fds + 2);
+	if (c->loan.relay != NULL)
+		relay_copy(c->loan.relay, fds + 2);
 	if (fds[1].revents != 0)
 		take_signal(c);
 	if (fds[0].revents != 0 && !c->finished)
@@ -450,8 +335,8 @@ release(struct client *c)
 	(void)sigprocmask(SIG_SETMASK, &c->mask_before, NULL);
 	scope_close(&c->signals);
 	scope_close(&c->sock);
-	relay_close(&c->relay);
-	undo_close(&c->page);
+	relay_close(&c->loan.relay);
+	undo_close(&c->loan.page);
 }
 
 int
@@ -459,27 +344,31 @@ client_attach(int sock, const struct client_options *o, struct err *e)
 {
 	struct client c = { .o = o,
 		.sock = sock,
-		.tty = -1,
+		.loan = { .tty = -1 },
 		.signals = -1,
 		.row = -1 };
+	bool heard;
 	int r;
 
 	r = catch_signals(&c, e);
 	if (r == 0)
 		r = send_attach(&c, e);
 	if (r < 0) {
-		give_back(&c);
+		loan_return(&c.loan, c.row);
 		release(&c);
 		return r;
 	}
 	while (!c.finished)
 		wait_once(&c);
-	if (c.relay != NULL)
-		relay_drain(c.relay, DRAIN_MS);
-	give_back(&c);
+	if (c.loan.relay != NULL)
+		relay_drain(c.loan.relay, DRAIN_MS);
+	loan_return(&c.loan, c.row);
+	heard = loan_is_heard();
 	release(&c);
 	if (c.result < 0)
 		return err_set(e, c.result, "%s", c.line);
+	if (!heard)
+		return c.result;
 	if (c.detached && o->tell != NULL)
 		o->tell(o->name, CLIENT_DETACHED, 0);
 	else if (c.line[0] != 0 && !o->quiet)

@@ -46,6 +46,13 @@
  */
 #define TERMINAL_PATIENCE_MS 3000
 
+/*
+ * How long a terminal that has more waiting than it should holds up the
+ * program and the other terminals, in milliseconds (0 to 1000), before it is
+ * left behind in the same way.
+ */
+#define TERMINAL_LAG_MS 500
+
 /* Typed bytes that may wait for a program that reads nothing (4 KiB up). */
 #define INPUT_QUEUE_BYTES (1024 * 1024)
 

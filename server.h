@@ -55,6 +55,7 @@ struct server {
 	bool output_came;          /* since ev_slack was set */
 	struct event *ev_frame;    /* time to paint */
 	struct event *ev_patience; /* terminals hold up the program */
+	unsigned patience_ms;      /* ... for so long */
 	bool held_up;
 	struct buf input;     /* typed, not yet taken */
 	struct pieces pieces; /* of -send, in line (send.h) */

@@ -41,7 +41,7 @@ static const struct capability {
 	{ "kmous", "\033[", false, FEATURE_MOUSE },
 	{ "BE", "\033[?2004h", false, FEATURE_PASTE },
 	{ "smacs", "\033(0", false, FEATURE_GRAPHICS },
-	{ "enacs", "\033)0", true, FEATURE_GRAPHICS_G1 },
+	{ "smacs", "\016", false, FEATURE_GRAPHICS_G1 },
 	{ "oc", "\033]R", false, FEATURE_LINUX_COLORS },
 	{ "bold", "\033[1m", false, FEATURE_BOLD },
 	{ "dim", "\033[2m", false, FEATURE_DIM },
@@ -151,6 +151,8 @@ find_known(void)
 		    FEATURE_INSERT | FEATURE_SAVE; /* a VT220's */
 	if (flag("XT"))
 		f |= FEATURES_ALL & ~(COLORS | FEATURE_UTF8);
+	if (strstr(string("enacs"), "\033)0") == NULL)
+		f &= ~FEATURE_GRAPHICS_G1;
 	if (!flag("am") || flag("xenl"))
 		f |= FEATURE_LAST_CELL;
 	return f | find_colors();

@@ -116,15 +116,12 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 		(void)event_add(s->ev_output, NULL);
 }
 
-/*
- * Read on while any terminal takes output, or none is in the way; wait while
- * all that are there are full: the program is paced by the fastest of them.
- */
-void
-flow_pace(struct server *s)
+/* How long the terminals may hold up the program as they are now; 0: no. */
+static unsigned
+patience(const struct server *s)
 {
 	struct terminal *t;
-	bool any = false, all = true;
+	bool any = false, all = true, lags = false;
 
 	LIST_FOREACH(t, &s->terminals, link)
 	{
@@ -132,13 +129,31 @@ flow_pace(struct server *s)
 			continue;
 		any = true;
 		all = all && terminal_blocks(t);
+		lags = lags || terminal_lags(t);
 	}
-	if (any && all) {
+	if (any && all)
+		return TERMINAL_PATIENCE_MS;
+	return lags ? TERMINAL_LAG_MS : 0;
+}
+
+/*
+ * Read on while terminals take output, or none is in the way; wait while all
+ * that are there are full, and a moment for one that lags behind others: it
+ * may only not have had its turn.
+ */
+void
+flow_pace(struct server *s)
+{
+	unsigned ms = patience(s);
+
+	if (ms != 0) {
 		if (!s->held_up)
 			(void)event_del(s->ev_output);
 		s->held_up = true;
-		if (!event_pending(s->ev_patience, EV_TIMEOUT, NULL))
-			server_timer(s->ev_patience, TERMINAL_PATIENCE_MS);
+		if (s->patience_ms != ms ||
+		    !event_pending(s->ev_patience, EV_TIMEOUT, NULL))
+			server_timer(s->ev_patience, ms);
+		s->patience_ms = ms;
 	} else if (s->held_up) {
 		s->held_up = false;
 		(void)event_del(s->ev_patience);
@@ -147,17 +162,18 @@ flow_pace(struct server *s)
 	}
 }
 
-/* No terminal has taken a byte for too long. */
+/* No terminal has taken a byte for too long, or one lags too far behind. */
 static void
 on_patience(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
+	bool all = s->patience_ms == TERMINAL_PATIENCE_MS;
 	struct terminal *t;
 
 	(void)fd;
 	(void)what;
 	LIST_FOREACH(t, &s->terminals, link)
-	if (terminal_blocks(t))
+	if (all ? terminal_blocks(t) : terminal_lags_behind(t))
 		terminal_leave_behind(t);
 	flow_pace(s);
 }

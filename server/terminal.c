@@ -238,7 +238,7 @@ terminal_new(struct server *s, struct peer *p,
 	t->stop_key = req->stop_key;
 	t->read_only = req->read_only;
 	t->low = req->low;
-	t->queue = BUF_INIT(TERMINAL_QUEUE_BYTES * 2);
+	t->queue = BUF_INIT(TERMINAL_QUEUE_BYTES * 3);
 	t->undo = BUF_INIT(UNDO_TEXT_MAX);
 	t->fresh = true;
 	LIST_INSERT_HEAD(&s->terminals, t, link);

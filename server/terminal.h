@@ -44,6 +44,8 @@ struct terminal {
 
 	struct buf queue;    /* bytes it has not taken yet */
 	size_t queue_done;   /* but of these at its beginning */
+	uint64_t lag_ns;     /* when it was seen to lag; 0: it does not */
+	size_t lag_len;      /* of the queue then */
 	bool fresh;          /* nothing has been written yet */
 	bool due;            /* to be painted before it gets anything else */
 	int n_waits;         /* frames it has been due inside a sequence */
@@ -98,6 +100,12 @@ bool terminal_paint(struct terminal *t);
 
 /* Does it hold up the program? Views and those left behind never do. */
 bool terminal_blocks(const struct terminal *t);
+
+/* More waits for it than should. */
+bool terminal_lags(const struct terminal *t);
+
+/* ... for long enough, and it hardly takes any. */
+bool terminal_lags_behind(struct terminal *t);
 
 /* It gets raw output and is not behind. */
 bool terminal_is_raw(const struct terminal *t);

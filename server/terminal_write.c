@@ -15,6 +15,7 @@
 
 #define LOOK_NS 1000000u  /* how long a client counts as running */
 #define QUEUE_SLACK 65536 /* bytes of the queue that are written */
+#define LAG_PACE 16384    /* bytes that one that lags must take meanwhile */
 #define WAITS_MAX 10      /* frames, for the end of a sequence */
 
 static uint64_t
@@ -27,6 +28,13 @@ now_ns(void)
 }
 
 /* ---- writing ---- */
+
+/* Bytes that it has not taken yet. */
+static size_t
+waiting(const struct terminal *t)
+{
+	return t->queue.len - t->queue_done;
+}
 
 static void
 mark_torn(struct terminal *t)
@@ -71,6 +79,7 @@ terminal_drop_queue(struct terminal *t)
 {
 	buf_done(&t->queue);
 	t->queue_done = 0;
+	t->lag_ns = 0;
 	(void)event_del(t->ev_write);
 }
 
@@ -168,6 +177,25 @@ terminal_blocks(const struct terminal *t)
 }
 
 bool
+terminal_lags(const struct terminal *t)
+{
+	return terminal_is_raw(t) && t->lag_ns != 0;
+}
+
+bool
+terminal_lags_behind(struct terminal *t)
+{
+	if (!terminal_lags(t) ||
+	    now_ns() - t->lag_ns < TERMINAL_LAG_MS * 900000ull)
+		return false;
+	if (waiting(t) + LAG_PACE >= t->lag_len)
+		return true;
+	t->lag_ns = now_ns();
+	t->lag_len = waiting(t);
+	return false;
+}
+
+bool
 terminal_is_done(const struct terminal *t)
 {
 	return t->gone || t->suspended || (t->queue.len == 0 && !t->due);
@@ -229,11 +257,12 @@ terminal_output(struct terminal *t, const uint8_t *data, size_t len)
 		terminal_suspend(t);
 		return;
 	}
-	/* Left behind only in ground state, or where there is no room. */
-	if (!put(t, data, len) ||
-	    (t->queue.len - t->queue_done > TERMINAL_QUEUE_BYTES &&
-		modes_ground(m)))
+	if (!put(t, data, len))
 		terminal_leave_behind(t);
+	else if (waiting(t) > TERMINAL_QUEUE_BYTES && t->lag_ns == 0) {
+		t->lag_ns = now_ns();
+		t->lag_len = waiting(t);
+	}
 	if (t->generation != modes_generation(m)) {
 		t->told = true;
 		note_modes(t);
@@ -257,8 +286,10 @@ terminal_on_write(evutil_socket_t fd, short what, void *arg)
 	if (t->gone)
 		return;
 	t->queue_done += n;
+	if (waiting(t) <= TERMINAL_QUEUE_BYTES)
+		t->lag_ns = 0;
 	t->server->taken = t->server->taken || n > 0;
-	if (n > 0 && t->server->held_up)
+	if (n > 0 && t->server->patience_ms == TERMINAL_PATIENCE_MS)
 		(void)event_del(t->server->ev_patience);
 	if (t->queue_done == t->queue.len) {
 		terminal_drop_queue(t);
@@ -331,7 +362,8 @@ terminal_paint(struct terminal *t)
 		return true;
 	t->fresh = t->due = t->told = false;
 	t->alternate = modes_alternate(m);
-	t->queue.max = TERMINAL_QUEUE_BYTES * 2 + out.len;
+	t->lag_ns = 0;
+	t->queue.max = TERMINAL_QUEUE_BYTES * 3 + out.len;
 	(void)put(t, out.data, out.len);
 	note_modes(t);
 	mark_torn(t);

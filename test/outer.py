@@ -37,7 +37,8 @@ def numbers(params):
 class Outer:
     """What is left behind in a terminal that began in its default state."""
 
-    def __init__(self):
+    def __init__(self, rows=24):
+        self.rows = rows
         self.modes = set(DEFAULT_ON)
         self.ansi, self.screen = set(), 0
         self.kitty = ([], [])
@@ -120,7 +121,7 @@ class Outer:
         elif final == "m":
             self.pen = [] if v[0] in (0, None) and len(v) == 1 else v
         elif final == "r" and not prefix:
-            self.margins = None if v == [None] else v
+            self.margins = None if v in ([None], [1, self.rows]) else v
         elif final == "q" and inter == b" ":
             self.style = v[0] or 0
         elif final == "t" and v[0] == 22:

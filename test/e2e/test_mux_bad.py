@@ -216,3 +216,78 @@ def test_a_stopped_server_does_not_hang_the_listing(sess):
     finally:
         os.kill(server, signal.SIGCONT)
     assert "not answering" not in sess.ok()
+
+
+@pytest.mark.parametrize(
+    "closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-", ">/dev/full"]
+)
+def test_descriptors_that_are_closed_or_full(sess, closed):
+    """Each command does its work and says how it went by its status."""
+
+    def run(args):
+        return sess.command(["sh", "-c", f"exec {sess.binary} {args} {closed}"])
+
+    assert run("-c x sh -c 'echo hi; exit 3'").status == 3
+    assert run("-n y sleep 1000").status == 0
+    assert run("-pid y").status in (0, 1)
+    assert run("-d y").status == 0
+    p = subprocess.Popen(
+        ["sh", "-c", f"exec {sess.binary} -a y {closed}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=sess.env,
+        cwd=sess.work,
+        preexec_fn=sess.user.become,
+    )
+    harness.wait_until(lambda: "attached" in sess.ok() or p.poll() is not None)
+    assert p.poll() is None
+    sess.ok("-d", "y")
+    p.communicate(timeout=15)
+    assert p.returncode == 0
+    assert run("-k y").status == 0
+    assert "y" not in [line.split()[0] for line in sess.ok().splitlines()[1:]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 80), (24, 1), (1000, 1000), (0, 0)])
+def test_terminals_of_odd_sizes(sess, size):
+    rows, cols = size
+    t = sess.terminal("-c", "z", "cat", rows=rows, cols=cols)
+    raw = b""
+
+    def came(what):
+        nonlocal raw
+        try:
+            raw += os.read(t.master, 65536)
+        except BlockingIOError:
+            pass
+        return what in raw.replace(b"\r", b"").replace(b"\n", b"")
+
+    harness.wait_until(lambda: came(b"\x1b[?25h"), every=0)
+    t.send("marker\r")
+    harness.wait_until(lambda: came(b"markermarker"), every=0)
+    other = sess.terminal("-a", "z")
+    other.line("another")
+    other.wait("another\nanother")
+    t.send("\r")
+    # The terminal is not read any more, and holds nobody up.
+    sess.ok("-d", "z")
+    assert t.proc.wait(15) == 0
+    other = sess.terminal("-a", "z")
+    other.line("third")
+    other.wait("third\nthird")
+
+
+def test_terminals_that_go_away_in_the_middle(sess, work_dir):
+    """Hung up at any moment of a flood; the session and the others go on."""
+    a = sess.terminal("-c", "h", "sh", "-c", "while [ ! -e stop ]; do seq 3000; done; echo th'is'; cat")
+    a.wait_raw(b"2999")
+    for i in range(15):
+        t = sess.terminal("-a", "h", rows=24 - i % 2)
+        t.wait(lambda t: len(t.raw) > 50 * i)
+        t.close()
+    (work_dir / "stop").touch()
+    a.wait("this")
+    a.send("on")
+    a.wait("on")
+    harness.wait_until(lambda: "attached  " in sess.ok())
