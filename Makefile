@@ -186,6 +186,7 @@ format:
 # Units for a home directory are looked for elsewhere, and no system unit is.
 HOMELY  = $(filter $(HOME)/%,$(PREFIX))
 UNITS_D ?= $(PREFIX)/lib/systemd/system
+USER_D  ?= $(PREFIX)/$(if $(HOMELY),share,lib)/systemd/user
 BEFORE   = session-.scope.d user@.service.d
 APPARMOR = $(DESTDIR)/etc/apparmor.d
 # A file of boot/ with the program's place filled in.
@@ -207,7 +208,8 @@ install: all
 	install -m 644 completions/_sess $(DATA)/zsh/site-functions/_sess
 	install -m 644 completions/sess.fish \
 		$(DATA)/fish/vendor_completions.d/sess.fish
-	install -d $(DATA)/sess
+	install -d $(DATA)/sess $(DESTDIR)$(USER_D)
+	$(call fill,sess-user.service,$(DESTDIR)$(USER_D)/sess.service)
 	$(call fill,sess.init,$(DATA)/sess/sess.init)
 	$(call fill,sess.apparmor,$(DATA)/sess/sess.apparmor)
 ifeq ($(HOMELY),)
@@ -232,7 +234,7 @@ ifeq ($(HOMELY),)
 		$(BEFORE:%=$(DESTDIR)$(UNITS_D)/%/50-sess.conf)
 	-rmdir $(BEFORE:%=$(DESTDIR)$(UNITS_D)/%) 2>/dev/null
 endif
-	rm -rf $(DATA)/sess
+	rm -rf $(DATA)/sess $(DESTDIR)$(USER_D)/sess.service
 	rm -f $(BIN)/sess $(DATA)/bash-completion/completions/sess \
 		$(DATA)/zsh/site-functions/_sess \
 		$(DATA)/fish/vendor_completions.d/sess.fish

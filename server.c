@@ -26,6 +26,7 @@
 #include "server/relaunch.h"
 #include "server/stay.h"
 #include "server/terminal.h"
+#include "server/unit.h"
 #include "session/ended.h"
 #include "session/session.h"
 
@@ -416,6 +417,8 @@ start(struct server *s, const struct launch *l, int *ret_exit, struct err *e)
 
 	*ret_exit = 1;
 	r = places_open(&s->places, e);
+	if (r == 0)
+		unit_own(s->name);
 	if (r == 0)
 		r = make_base(s, e);
 	/* The program may ask for its server as soon as it runs. */

@@ -49,8 +49,11 @@ def test_the_units_are_good(tmp_path):
         pytest.skip("no systemd-analyze here")
     _run("make", "-s", "install", f"PREFIX={tmp_path}", f"APPARMOR={tmp_path}/none")
     unit = tmp_path / "lib/systemd/system/sess.service"
-    out = _run("systemd-analyze", "verify", "--man=no", unit)
-    assert [x for x in out.splitlines() if "sess" in x] == []
+    user = tmp_path / "lib/systemd/user/sess.service"
+    for mode, unit in (("--system", unit), ("--user", user)):
+        out = _run("systemd-analyze", mode, "verify", "--man=no", unit,
+                   XDG_RUNTIME_DIR=str(tmp_path))
+        assert [x for x in out.splitlines() if "sess" in x] == []
 
 
 @pytest.mark.xdist_group("make")

@@ -100,3 +100,51 @@ def test_a_name_taken_meanwhile_stays_taken(house):
     # Its turn has come.
     harness.wait_until(lambda: house.states("alice").get("work") == "detached", 60)
     house.ok("alice", "-k", "work")
+
+
+FAKE = """#!/bin/sh
+printf '%s\\n' "$XDG_RUNTIME_DIR" "$@" >"$XDG_RUNTIME_DIR/said"
+[ -e "$XDG_RUNTIME_DIR/hang" ] && exec sleep 1000
+exit 1
+"""
+
+
+def test_a_scope_of_its_own_is_asked_for_where_the_user_lingers(house):
+    """No systemd runs here: who is asked is a stand-in for busctl."""
+    for path in ("/usr/bin/busctl", "/var/lib/systemd"):
+        if not os.path.exists(path):
+            pytest.skip(f"no {path} here to put a stand-in over")
+    fake = house.top / "busctl"
+    fake.write_text(FAKE)
+    fake.chmod(0o755)
+    r = house.command("root", "sh", "-ec", f"""
+mount --bind {fake} /usr/bin/busctl
+mount -t tmpfs -o mode=755 tmpfs /var/lib/systemd
+mkdir /var/lib/systemd/linger
+""")
+    assert r.status == 0, r
+    login(house, "alice")
+    runtime = f"/run/user/{house.uid['alice']}"
+    inside = f"/proc/{house.holder.pid}/root"
+    open(f"{inside}{runtime}/bus", "w").close()
+    said = f"{inside}{runtime}/said"
+    # Nobody is asked for who does not linger.
+    start(house, "alice", "plain")
+    assert not os.path.exists(said)
+    open(f"{inside}/var/lib/systemd/linger/alice", "w").close()
+    house.ok("alice", "-n", "work", "sleep", "1000")
+    server = harness.parent(int(house.ok("alice", "-pid", "work")))
+    words = open(said).read().splitlines()
+    assert words[0] == runtime
+    assert words[1:8] == [
+        "--user", "--quiet", "call", "org.freedesktop.systemd1",
+        "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+        "StartTransientUnit",
+    ]
+    assert words[9:12] == [f"sess-{server}.scope", "fail", "5"]
+    assert words[words.index("PIDs") :][:4] == ["PIDs", "au", "1", str(server)]
+    assert words[words.index("Before") :][:4] == ["Before", "as", "1", "sess.service"]
+    # One that hangs is no reason to have no session.
+    open(f"{inside}{runtime}/hang", "w").close()
+    house.ok("alice", "-n", "late", "sleep", "1000")
+    assert house.states("alice")["late"] == "detached"
