@@ -63,6 +63,7 @@ control_detached(struct peer *p, struct terminal *t)
 	control_set_row(p->server, &m);
 	p->terminal = NULL;
 	terminal_free(t, false);
+	requests_take_login(p->server);
 	control_send(p, &m);
 }
 
@@ -130,6 +131,9 @@ peer_free(struct peer *p)
 	(void)close(p->fd);
 	LIST_REMOVE(p, link);
 	s->n_peers--;
+	if (p->lends && !s->over)
+		requests_take_login(s);
+	login_done(&p->login);
 	free(p);
 }
 

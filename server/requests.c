@@ -40,18 +40,34 @@ get_size(const Sess__Message *m)
 	return z;
 }
 
-/* Who only looks on lends nothing; older clients do not say. */
-static void
-take_login(struct server *s, const Sess__Message *m)
+void
+requests_take_login(struct server *s)
 {
 	struct login l;
+	struct peer *p;
 
-	if (m->n_login == 0 || m->read_only ||
-	    login_parse(m->login, m->n_login, &l) < 0)
+	LIST_FOREACH(p, &s->peers, link)
+	if (p->terminal != NULL && p->lends)
+		break;
+	if (p == NULL || login_copy(&p->login, &l) < 0)
 		return;
 	login_done(&s->login);
 	s->login = l;
 	login_point(&s->links, &s->login);
+}
+
+/* Who only looks on lends nothing; older clients do not say. */
+static void
+lend_login(struct peer *p, const Sess__Message *m)
+{
+	login_done(&p->login);
+	p->lends = m->n_login > 0 && !m->read_only &&
+	    login_parse(m->login, m->n_login, &p->login) == 0;
+	if (p->lends) { /* it is the latest, whenever it connected */
+		LIST_REMOVE(p, link);
+		LIST_INSERT_HEAD(&p->server->peers, p, link);
+		requests_take_login(p->server);
+	}
 }
 
 /* Somebody wants the program to paint, as well as we do. */
@@ -112,7 +128,7 @@ run_attach(struct peer *p, struct packet *k)
 	scope_free(&s->notes); /* told: the first attach has asked for them */
 	(void)snprintf(p->id, sizeof p->id, "%s",
 	    m->from == NULL ? "" : m->from);
-	take_login(s, m);
+	lend_login(p, m);
 	s->expects_client = false;
 	screen_flush(s->screen);
 	flow_lead(s, t);

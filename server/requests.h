@@ -22,8 +22,13 @@ struct peer {
 	bool awaits_end;           /* -k: answered when it is over */
 	bool awaits_status;        /* -wait: told how it ended */
 	pid_t pid;                 /* 0: not to be seen from here */
-	char id[OWN_ID_LEN + 1];   /* of the session it attached from, or "" */
+	struct login login;        /* what it lends while it is attached */
+	bool lends;
+	char id[OWN_ID_LEN + 1]; /* of the session it attached from, or "" */
 };
+
+/* A terminal has gone: the login of the latest that is left counts. */
+void requests_take_login(struct server *s);
 
 /* Do what K asks for, and answer P. */
 void requests_run(struct peer *p, struct packet *k);

@@ -202,6 +202,21 @@ login_get(const struct places *p, char *const *env, struct login *ret_l)
 	return 0;
 }
 
+int
+login_copy(const struct login *from, struct login *ret_l)
+{
+	struct login l autologin = { .values = { NULL } };
+	size_t i;
+
+	for (i = 0; i < N_LOGIN; i++)
+		if (from->values[i] != NULL &&
+		    (l.values[i] = strdup(from->values[i])) == NULL)
+			return -ENOMEM;
+	*ret_l = l;
+	l = (struct login){ .values = { NULL } };
+	return 0;
+}
+
 char **
 login_words(const struct login *l)
 {

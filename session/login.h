@@ -42,6 +42,9 @@ void login_done(struct login *l);
  */
 int login_get(const struct places *p, char *const *env, struct login *ret_l);
 
+/* 0 or -ENOMEM. */
+int login_copy(const struct login *from, struct login *ret_l);
+
 /*
  * As words for a message: NAME=VALUE, or NAME for what is not set; malloc'd
  * vector of malloc'd words, or NULL without memory.

@@ -65,7 +65,6 @@ def test_each_attach_points_the_links_to_its_login(sess, shell):
     # A login without an agent
     u = sess.terminal("-a", "w", env={"DISPLAY": ":7"})
     harness.wait_until(lambda: not os.path.lexists(link))
-    u.detach()
     assert sess.ok("-env", "w").splitlines() == [
         "unset SSH_AUTH_SOCK",
         "DISPLAY=':7'; export DISPLAY",
@@ -73,6 +72,28 @@ def test_each_attach_points_the_links_to_its_login(sess, shell):
         "unset XAUTHORITY",
         "unset DBUS_SESSION_BUS_ADDRESS",
     ]
+    u.detach()
+    harness.wait_until(lambda: os.readlink(link) == str(sess.work / "second"))
+
+
+def test_when_the_latest_goes_the_one_before_counts(sess, shell):
+    link = inside(sess)
+
+    def leads_to(name):
+        want = str(sess.work / name)
+        harness.wait_until(lambda: os.readlink(link) == want)
+
+    second = sess.terminal("-a", "w", env={"SSH_AUTH_SOCK": sess.work / "second"})
+    leads_to("second")
+    third = sess.terminal("-a", "w", env={"SSH_AUTH_SOCK": sess.work / "third"})
+    leads_to("third")
+    second.detach()
+    leads_to("third")
+    third.close()  # hung up
+    leads_to("first")
+    shell.detach()
+    leads_to("first")  # nobody is left: as it was
+    assert "/first'" in sess.ok("-env", "w")
 
 
 def test_sockets_are_reached_through_the_links(sess, user):
@@ -170,7 +191,7 @@ def test_nothing_is_left_of_them(sess, shell):
     os.kill(harness.parent(program), signal.SIGKILL)
     harness.wait_until(lambda: "w " not in sess.ok())
     harness.wait_until(
-        lambda: [os.readlink(p) for p in links(sess)] == ["/y"] and sess.ok()
+        lambda: sess.ok() and [os.readlink(p) for p in links(sess)] == ["/y"]
     )
 
 
