@@ -58,6 +58,10 @@ put_session(struct save *s, struct image_writer *w)
 	m.input.data = s->session.input.data;
 	m.input.len = s->session.input.len;
 	m.stop = s->req.stop;
+	if (buf_put(&s->c.notes, "", 1) == 0) {
+		s->c.notes.len--;
+		m.notes = (char *)s->c.notes.data;
+	}
 	return image_put(w, IMG_SESSION, 0, &m.base, s->c.err);
 }
 

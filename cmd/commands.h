@@ -47,6 +47,7 @@ int run_kill(struct context *c, char *arg, char **rest);
 int run_save(struct context *c, char *arg, char **rest);
 int run_revive(struct context *c, char *arg, char **rest);
 int run_check(struct context *c, char *arg, char **rest);
+int run_inspect(struct context *c, char *arg, char **rest);
 int run_remove(struct context *c, char *arg, char **rest);
 int run_pid(struct context *c, char *arg, char **rest);
 int run_send(struct context *c, char *arg, char **rest);

@@ -1,6 +1,6 @@
 # bash completion for sess(1)
 # words begin
-_sess_commands='-c -n -a -A -d -k -save -revive -check -mv -rm -pid -send -history -env -wait -outside -v -h'
+_sess_commands='-c -n -a -A -d -k -save -revive -check -inspect -mv -rm -pid -send -history -env -wait -outside -v -h'
 _sess_modifiers='-all -e -E -everyone -f -force -i -j -l -limit -o -q -r -relaunch -stop -user -with-files'
 # words end
 
@@ -43,7 +43,7 @@ _sess()
 		esac
 	done
 	case $prev in
-	-a | -A | -d | -k | -save | -stop | -revive | -check | -mv | -rm | -pid | -send | -history | -env | -wait | -f | -l | -r)
+	-a | -A | -d | -k | -save | -stop | -revive | -check | -inspect | -mv | -rm | -pid | -send | -history | -env | -wait | -f | -l | -r)
 		_sess_names "$cur"
 		[[ $prev == -save || $prev == -revive || $prev == -k || $prev == -env ]] || return
 		;;

@@ -187,7 +187,7 @@ image_locate_pages(struct image_pages *c, uint64_t page, size_t n,
 		return r;
 	if (img->chunks[i].frame != 0)
 		return err_set(e, -EOPNOTSUPP, "%s is compressed", img->path);
-	*ret_off = img->chunks[i].off + at * IMAGE_PAGE;
+	*ret_off = img->base + img->chunks[i].off + at * IMAGE_PAGE;
 	for (; i < img->n_chunks && img->chunks[i].frame == 0; i++, at = 0) {
 		r = chunk_see(c, i, e);
 		if (r < 0)

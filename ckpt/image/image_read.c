@@ -77,7 +77,8 @@ image_check_file(struct image *img, struct err *e)
 		    "%s is open to other users (mode %03o): if nobody has "
 		    "changed it, chmod 600 it",
 		    img->path, (unsigned)(st.st_mode & 0777));
-	img->len = (uint64_t)st.st_size;
+	if (img->len == 0)
+		img->len = (uint64_t)st.st_size;
 	return 0;
 }
 
@@ -85,7 +86,7 @@ int
 image_read_at(const struct image *img, void *buf, size_t len, uint64_t off,
     struct err *e)
 {
-	int r = io_pread(img->fd, buf, len, off);
+	int r = io_pread(img->fd, buf, len, img->base + off);
 
 	if (r == -ENODATA)
 		return image_bad(img, "it became shorter", e);
@@ -348,6 +349,13 @@ image_load_records(struct image *img, const uint8_t *t, struct err *e)
 int
 image_open_fd(int fd, const char *path, struct image **ret_img, struct err *e)
 {
+	return image_open_part(fd, path, 0, 0, ret_img, e);
+}
+
+int
+image_open_part(int fd, const char *path, uint64_t base, uint64_t len,
+    struct image **ret_img, struct err *e)
+{
 	scoped(image_closep) struct image *img = NULL;
 	uint8_t head[HEAD_SIZE], tail[TAIL_SIZE];
 	int r;
@@ -361,6 +369,8 @@ image_open_fd(int fd, const char *path, struct image **ret_img, struct err *e)
 	img->path = strdup(path);
 	if (img->path == NULL)
 		return err_num(e, -ENOMEM, "%s", path);
+	img->base = base;
+	img->len = len;
 	r = image_check_file(img, e);
 	if (r < 0)
 		return r;

@@ -28,7 +28,8 @@ struct image_rec {
 struct image {
 	int fd;
 	char *path;
-	uint64_t len; /* of the file */
+	uint64_t base; /* where it begins in the file */
+	uint64_t len;  /* of the image */
 	uint64_t generation;
 	uint8_t id[IMAGE_ID_LEN];
 	uint64_t n_pages;

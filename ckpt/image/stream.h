@@ -29,6 +29,12 @@ int stream_put(int saved_dirfd, const char *name, uint64_t generation,
     const struct stream_end *to, uint64_t *ret_len, struct err *e);
 
 /*
+ * Is regular file FD a stream, as far as its heads say? Then its image is
+ * *RET_LEN bytes at *RET_OFF. 0 or -EBADMSG.
+ */
+int stream_find_image(int fd, uint64_t *ret_off, uint64_t *ret_len);
+
+/*
  * Receive a snapshot of NAME, which has none yet: its generation is the one
  * it had. FITS, when not NULL, is asked about the image when that has been
  * verified and before anything is kept; its negative answer ends it. On

@@ -479,3 +479,22 @@ stream_get(int saved_dirfd, const char *name, const struct stream_end *from,
 	}
 	return r;
 }
+
+int
+stream_find_image(int fd, uint64_t *ret_off, uint64_t *ret_len)
+{
+	uint8_t h[STREAM_HEAD_SIZE + PART_HEAD_SIZE];
+	const uint8_t *part = h + STREAM_HEAD_SIZE;
+
+	if (io_pread(fd, h, sizeof h, 0) < 0 ||
+	    memcmp(h + STREAM_MAGIC_AT, STREAM_MAGIC, 8) != 0 ||
+	    get_u64(h + STREAM_HEAD_HASH) != XXH3_64bits(h, STREAM_HEAD_HASH) ||
+	    get_u16(h + STREAM_MAJOR_AT) != STREAM_MAJOR ||
+	    get_u32(part + PART_KIND) != STREAM_IMAGE ||
+	    get_u64(part + PART_SIZE) == 0 ||
+	    get_u64(part + PART_SIZE) > INT64_MAX / 2)
+		return -EBADMSG;
+	*ret_off = sizeof h;
+	*ret_len = get_u64(part + PART_SIZE);
+	return 0;
+}

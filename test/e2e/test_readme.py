@@ -8,7 +8,7 @@ import harness
 
 README = (harness.ROOT / "README.md").read_text()
 # By their first word: what must be there before, and what attaches.
-SAVED = ("-revive", "-rm")
+SAVED = ("-revive", "-rm", "-inspect")
 FRESH = ("-c", "-n", "-A")
 ATTACHES = ("-c", "-a", "-A")
 
