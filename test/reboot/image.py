@@ -25,8 +25,9 @@ import harness
 # What runs in the machine; what they depend on comes along. What is not
 # installed here is downloaded and unpacked, not installed.
 PACKAGES = (
-    "bash coreutils dash dvtm fzf grep less libc-bin libpython3-stdlib make "
-    "ncurses-base procps python3-minimal sed tmux util-linux vim"
+    "bash coreutils dash dbus dvtm fzf grep less libc-bin libpam-systemd "
+    "libpython3-stdlib login make ncurses-base procps python3-minimal sed "
+    "systemd tmux udev util-linux vim"
 ).split()
 # Dependencies of what is done at installation, not later.
 NOT_NEEDED = re.compile(
@@ -49,7 +50,7 @@ SERIES = {"6.1": r"6\.1\.0-\d+-cloud-amd64", "6.12": r"6\.12\..*-cloud-amd64"}
 # in. Then what a system with kmod(8) loads when it is asked for.
 MODULES = (
     "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev "
-    "virtio_pci virtio_blk unix_diag inet_diag tcp_diag"
+    "virtio_pci virtio_blk unix_diag inet_diag tcp_diag evdev button"
 ).split()
 DIRECTORIES = "dev disk etc home proc root run sys tmp var/tmp".split()
 DOWNLOAD_S = 240
@@ -381,18 +382,33 @@ def root_image(files):
     return image
 
 
-def make_disk(path, files=None):
-    """The disk that stays: homes, sess; FILES go to both homes."""
+def _install(tree):
+    """What make install leaves, in TREE/install."""
+    subprocess.run(
+        ["make", "-s", "-o", "all", "install", "PREFIX=/usr/local"]
+        + [f"BUILD={harness.BUILD.name}", f"DESTDIR={tree}/install"],
+        check=True,
+        cwd=harness.ROOT,
+        env=dict(os.environ, MAKEFLAGS=""),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def make_disk(path, users, files):
+    """The disk that stays: homes, sess; FILES go to all homes."""
     with tempfile.TemporaryDirectory(dir=path.parent) as tmp:
         tree = Path(tmp)
-        for d in ("bin", "home/user", "root"):
-            (tree / d).mkdir(parents=True)
+        homes = [tree / "root", *(tree / "home" / u for u in users)]
+        for d in (tree / "bin", *homes):
+            d.mkdir(parents=True)
         for name in ("sess", "test/reboot/events"):
             there = tree / "bin" / os.path.basename(name)
             shutil.copy2(harness.BUILD / name, there)
             there.chmod(0o755)
-        for name, text in (files or {}).items():
-            (tree / "home/user" / name).write_text(text)
-            (tree / "root" / name).write_text(text)
+        for home in homes:
+            for name, text in files.items():
+                (home / name).write_text(text)
+        _install(tree)
         tree.chmod(0o755)
         _make_ext4(tree, path, 256)

@@ -5,6 +5,9 @@
  * the serial console, and when it exits the machine is shut down in order:
  * SIGTERM, SIGKILL, unmount, power off.
  *
+ * Where the kernel's command line has pid1=PROGRAM, the disks are mounted, the
+ * root to be written to, and PROGRAM takes over.
+ *
  * It lies in an initramfs, static, with the kernel modules that the disks
  * need in /modules, named in the order of loading.
  */
@@ -12,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,21 +36,26 @@
 static const struct {
 	const char *what, *where, *type, *options;
 	unsigned long flags;
+	bool ours;
 } mounts[] = {
-	{ "proc", "/proc", "proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
-	{ "sysfs", "/sys", "sysfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
-	{ "devtmpfs", "/dev", "devtmpfs", "mode=0755", MS_NOSUID },
+	{ "proc", "/proc", "proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	    false },
+	{ "sysfs", "/sys", "sysfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	    false },
+	{ "devtmpfs", "/dev", "devtmpfs", "mode=0755", MS_NOSUID, true },
 	{ "devpts", "/dev/pts", "devpts", "gid=5,mode=0620,ptmxmode=0666",
-	    MS_NOSUID | MS_NOEXEC },
-	{ "tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV },
-	{ "tmpfs", "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV },
-	{ "tmpfs", "/run", "tmpfs", "mode=0755", MS_NOSUID | MS_NODEV },
-	{ "tmpfs", "/run/user/0", "tmpfs", "mode=0700", MS_NOSUID | MS_NODEV },
+	    MS_NOSUID | MS_NOEXEC, false },
+	{ "tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV,
+	    false },
+	{ "tmpfs", "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, false },
+	{ "tmpfs", "/run", "tmpfs", "mode=0755", MS_NOSUID | MS_NODEV, false },
+	{ "tmpfs", "/run/user/0", "tmpfs", "mode=0700", MS_NOSUID | MS_NODEV,
+	    false },
 	{ "tmpfs", "/run/user/1000", "tmpfs", "mode=0700,uid=1000,gid=1000",
-	    MS_NOSUID | MS_NODEV },
-	{ "/dev/vdb", "/disk", "ext4", NULL, MS_NOSUID | MS_NODEV },
-	{ "/disk/home", "/home", NULL, NULL, MS_BIND },
-	{ "/disk/root", "/root", NULL, NULL, MS_BIND },
+	    MS_NOSUID | MS_NODEV, false },
+	{ "/dev/vdb", "/disk", "ext4", NULL, MS_NOSUID | MS_NODEV, true },
+	{ "/disk/home", "/home", NULL, NULL, MS_BIND, true },
+	{ "/disk/root", "/root", NULL, NULL, MS_BIND, true },
 };
 
 static void
@@ -113,27 +122,30 @@ await_disk(const char *path)
 	}
 }
 
-/* The system's root is /dev/vda, read only, as the same at every boot. */
+/* The system's root is /dev/vda: FLAGS say whether it stays as it is. */
 static void
-enter_root(void)
+enter_root(unsigned long flags)
 {
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) < 0)
 		fail("mounting", "/dev");
 	load_modules();
 	await_disk("/dev/vda");
 	await_disk("/dev/vdb");
-	if (mount("/dev/vda", "/system", "ext4", MS_RDONLY, NULL) < 0)
+	if (mount("/dev/vda", "/system", "ext4", flags, NULL) < 0)
 		fail("mounting", "/dev/vda");
 	if (chdir("/system") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
 	    chroot(".") < 0 || chdir("/") < 0)
 		fail("entering", "/dev/vda");
 }
 
+/* ALL of it, or what a system's own pid 1 does not know of. */
 static void
-mount_all(void)
+mount_things(bool all)
 {
 	(void)umask(0);
 	for (size_t i = 0; i < N_ELEMENTS(mounts); i++) {
+		if (!all && !mounts[i].ours)
+			continue;
 		if (strncmp(mounts[i].where, "/run/user", 9) == 0)
 			(void)mkdir("/run/user", 0755);
 		(void)mkdir(mounts[i].where, 0755);
@@ -192,10 +204,16 @@ end_all(void)
 int
 main(void)
 {
+	const char *pid1 = getenv("pid1"); /* init/main.c: not the kernel's */
 	pid_t console, pid;
 
-	enter_root();
-	mount_all();
+	enter_root(pid1 == NULL ? MS_RDONLY : 0);
+	if (pid1 != NULL) {
+		mount_things(false);
+		(void)execl(pid1, pid1, (char *)NULL);
+		fail("running", pid1);
+	}
+	mount_things(true);
 	(void)sethostname("machine", 7);
 	console = start_console();
 	do

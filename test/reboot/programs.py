@@ -129,7 +129,7 @@ class Counter(Program):
         if not lost:
             assert [n for n, _ in after] == list(range(1, len(after) + 1))
             gap = after[len(before)][1] - after[len(before) - 1][1]
-            assert 0 < gap < 30 * harness.PATIENCE, after
+            assert 0 < gap < 120 * harness.PATIENCE, after
         else:
             assert after[: len(before)] == before
 
@@ -212,7 +212,7 @@ class Nap(Program):
             s.until("grep -q ^[0-9] nap.log")
         taken = re.fullmatch(r"([\d.]+)\n", s.text("nap.log"))
         if taken:
-            assert 60 <= float(taken[1]) < 60 + 30 * harness.PATIENCE
+            assert 60 <= float(taken[1]) < 60 + 120 * harness.PATIENCE
 
 
 class Windows(Program):
