@@ -1,9 +1,23 @@
 """A session whose first program does, line by line, what a test tells it in
 Python: what is open in it is the test's to choose."""
 
+import random
+import socket
 import textwrap
 
 from rounds import attach, revive_anew
+
+def free_port():
+    """One that nobody is given by chance (ip_local_port_range)."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
 
 # What it prints begins with a mark, which what is typed has not.
 PROGRAM = """

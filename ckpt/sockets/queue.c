@@ -156,18 +156,40 @@ peek(struct ckpt *c, struct sock *s, int fd, uint8_t *data, size_t *total)
 	return queue_add(c, s, data, (size_t)n, &from);
 }
 
+/*
+ * An empty message is shown by SO_PEEK_OFF to who asks first, and to nobody
+ * again; without it the first message is, whatever it is.
+ */
+static int
+peek_first(struct ckpt *c, struct sock *s, int fd)
+{
+	struct address from = { .len = sizeof from.room };
+	char byte;
+	ssize_t n = recvfrom(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC,
+	    &from.any, &from.len);
+
+	if (n != 0 || s->rec.type == SOCK_STREAM || s->rec.shut_read)
+		return 0;
+	if (sock_is_stream(&s->rec) || from.len > sizeof from.room)
+		from.len = 0;
+	return queue_add(c, s, &byte, 0, &from);
+}
+
 static int
 save_messages(struct ckpt *c, struct sock *s, int fd)
 {
 	autofree uint8_t *data = malloc(MESSAGE_MAX);
-	int zero = 0, off = -1, r = 0;
+	int zero = 0, off = -1, none = -1, r;
 	size_t total = 0;
 
 	if (data == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off,
 	    &(socklen_t){ sizeof off });
-	if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero) < 0)
+	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &none, sizeof none);
+	r = peek_first(c, s, fd);
+	if (r >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &zero, sizeof zero) < 0)
 		return err_sys(c->err,
 		    "%s (pid %d): descriptor %d: looking at what waits in it",
 		    s->task->comm, s->task->pid, s->fd_in_task);

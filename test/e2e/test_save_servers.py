@@ -2,30 +2,16 @@
 themselves, saved, gone, revived: the client's old connection goes on, and a
 new one is taken."""
 
-import random
 import re
 import shutil
-import socket
 
 import pytest
 
 import harness
-from asker import Asker
+from asker import Asker, free_port
 from rounds import attach, revive_anew, running, three_rounds
 
 ROUNDS = 2
-
-
-def free_port():
-    """One that nobody is given by chance (ip_local_port_range)."""
-    while True:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
 
 
 def _need(program):

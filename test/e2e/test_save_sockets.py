@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asker import Asker
+from asker import Asker, free_port
 from rounds import all_gone
 
 
@@ -92,10 +92,10 @@ def test_datagrams_to_the_outside_go_on(sess):
 
 def test_port_in_use(sess):
     """One sentence; nothing is left; with the port free it comes back."""
-    p = Asker(sess, "s = socket()", "s.bind(('127.0.0.1', 0))", "s.listen()")
-    p.t.line("say('port', s.getsockname()[1])")
-    p.t.wait("== port ")
-    port = int(p.t.text.split("== port ")[1].split()[0])
+    port = free_port()
+    p = Asker(
+        sess, "s = socket()", f"s.bind(('127.0.0.1', {port}))", "s.listen()"
+    )
     p.detach()
     sess.ok("-save", "-stop", "p")
     all_gone(sess)
@@ -199,6 +199,24 @@ def test_netlink_comes_back(sess):
     p.ask("len(r) > 100, n.getsockname()[1]", "True 1")
 
 
+def test_an_empty_message_survives_several_saves(sess):
+    """The kernel shows it to one look of its kind only."""
+    p = Asker(
+        sess,
+        "a, b = socketpair(AF_UNIX, SOCK_DGRAM)",
+        "c, d = socketpair(AF_UNIX, SOCK_SEQPACKET)",
+        "a.send(b''); a.send(b'x'); c.send(b'')",
+        "[s.setblocking(False) for s in (b, d)]",
+    )
+    p.detach()
+    for _ in range(2):
+        sess.ok("-save", "p")
+    p.attach()
+    p.again()
+    p.ask("b.recv(9), b.recv(9), failure(b.recv, 9)", "b'' b'x' EAGAIN")
+    p.ask("d.recv(9), failure(d.recv, 9)", "b'' EAGAIN")
+
+
 def test_many_pairs(sess):
     """The time of a save does not grow by a question for each socket; and
     all is right."""
@@ -220,7 +238,7 @@ def test_many_pairs(sess):
 def test_what_is_cut_before_it_is_accepted(sess):
     p = Asker(
         sess,
-        "s = socket(); s.bind(('127.0.0.1', 0)); s.listen()",
+        f"s = socket(); s.bind(('127.0.0.1', {free_port()})); s.listen()",
         "c = create_connection(s.getsockname()); c.send(b'early')",
         "d = create_connection(s.getsockname())",
     )
