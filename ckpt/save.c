@@ -318,6 +318,7 @@ stop_and_learn(struct save *s)
 		r = FAULT("save.thaw", c->err);
 	if (r < 0)
 		return r;
+	sleep_settle(c);
 	s->n_tasks = (uint32_t)c->n_tasks;
 	if (!s->stopped)
 		freeze_thaw(&c->frozen);

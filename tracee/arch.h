@@ -63,6 +63,9 @@ uint64_t arch_syscall_nr(const struct arch_regs *r);
 uint64_t arch_syscall_arg(const struct arch_regs *r, int i);
 int64_t arch_syscall_ret(const struct arch_regs *r);
 
+/* Let the call have answered VAL: it is over, and not begun anew. */
+void arch_set_syscall_ret(struct arch_regs *r, int64_t val);
+
 /* Give argument I of a call that is to be executed another value. */
 void arch_set_syscall_arg(struct arch_regs *r, int i, uint64_t val);
 

@@ -224,6 +224,13 @@ arch_syscall_ret(const struct arch_regs *r)
 }
 
 void
+arch_set_syscall_ret(struct arch_regs *r, int64_t val)
+{
+	r->gp.rax = (uint64_t)val;
+	arch_forget_syscall(r);
+}
+
+void
 arch_forget_syscall(struct arch_regs *r)
 {
 	r->gp.orig_rax = (uint64_t)-1;

@@ -25,6 +25,7 @@
 #include "base/scope.h"
 #include "ckpt/process/slept.h"
 #include "ckpt/process/tree.h"
+#include "ckpt/process/waits.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -93,7 +94,7 @@ waits_by_register(uint64_t nr, const uint64_t args[6])
 }
 
 static int
-sample(struct ckpt *c, pid_t tid)
+sample(struct ckpt *c, pid_t pid, pid_t tid)
 {
 	autobuf struct buf b = BUF_INIT(512);
 	struct asleep s = { .tid = tid };
@@ -110,7 +111,8 @@ sample(struct ckpt *c, pid_t tid)
 		s.args[i] = a[i];
 	s.nr = nr == SYS_restart_syscall ? restarted_call(tid, s.args) : nr;
 	s.restarted = nr == SYS_restart_syscall;
-	if (!has_restart_block(&s) && !waits_by_register(s.nr, s.args))
+	if (!has_restart_block(&s) && !waits_by_register(s.nr, s.args) &&
+	    !wait_has_end(pid, s.nr, s.args))
 		return 0;
 	if (procfs_stat(tid, &st) < 0 || st.processor < 0 ||
 	    st.processor >= CPU_SETSIZE ||
@@ -136,7 +138,7 @@ sleep_sample(struct ckpt *c, struct task *t)
 	if (procfs_tids(t->pid, &tids, &n) < 0)
 		return 0; /* it has ended */
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = sample(c, tids[i]);
+		r = sample(c, t->pid, tids[i]);
 	return r;
 }
 
@@ -275,26 +277,74 @@ sleep_save(struct ckpt *c, struct task *t, struct tracee *th, uint64_t *ret_nr,
 	return 0;
 }
 
-void
-sleep_shorten(const struct ckpt *c, struct tracee *th,
-    const struct arch_regs *was)
+/* Put what is left of epoll_wait(2) into its register. */
+static void
+shorten(struct tracee *th, const uint64_t args[6], const struct asleep *sampled)
 {
-	const struct asleep *sampled;
-	uint64_t args[6], nr = arch_syscall_nr(was), left = 1, end, now;
+	uint64_t end = sampled->end_ns + (uint64_t)(int)args[3] * NS_PER_MS;
+	uint64_t left = 1, now = now_ns();
 
-	for (int i = 0; i < 6; i++)
-		args[i] = arch_syscall_arg(was, i);
-	if (!waits_by_register(nr, args))
-		return;
-	sampled = find(c->asleep, c->n_asleep, th->tid, nr, args);
-	if (sampled == NULL)
-		return; /* it has only just begun */
-	end = sampled->end_ns + (uint64_t)(int)args[3] * NS_PER_MS;
-	now = now_ns();
 	if (end > now)
 		left = (end - now) / NS_PER_MS + 1;
 	if (left < args[3])
 		arch_set_syscall_arg(&th->regs, 3, left);
+}
+
+/* The same call as at the last save: it has begun to sleep once since. */
+static const struct asleep *
+find_wait(const struct sleeps *known, const struct asleep *sampled)
+{
+	for (size_t i = 0; known != NULL && i < known->n; i++) {
+		const struct asleep *a = &known->v[i];
+
+		if (a->waits && a->n_switches + 1 == sampled->n_switches &&
+		    same_call(a, sampled->tid, sampled->nr, sampled->args))
+			return a;
+	}
+	return NULL;
+}
+
+void
+sleep_again(struct ckpt *c, struct task *t, struct tracee *th,
+    const struct arch_regs *was)
+{
+	const struct asleep *known;
+	struct asleep *sampled;
+	uint64_t args[6], nr = arch_syscall_nr(was), whole;
+
+	for (int i = 0; i < 6; i++)
+		args[i] = arch_syscall_arg(was, i);
+	sampled = (struct asleep *)find(c->asleep, c->n_asleep, th->tid, nr,
+	    args);
+	if (sampled == NULL)
+		return; /* it has only just begun, or has no end */
+	if (waits_by_register(nr, args)) {
+		shorten(th, args, sampled);
+		return;
+	}
+	whole = wait_whole_ns(t, nr, args);
+	if (whole == 0)
+		return;
+	known = find_wait(c->req->sleeps, sampled);
+	if (known != NULL)
+		sampled->end_ns = known->end_ns;
+	if (now_ns() - sampled->end_ns < whole) {
+		sampled->waits = true;
+		return;
+	}
+	th->regs = *was;
+	arch_set_syscall_ret(&th->regs, wait_answer(nr));
+}
+
+void
+sleep_settle(struct ckpt *c)
+{
+	for (size_t i = 0; i < c->n_asleep; i++) {
+		struct asleep *a = &c->asleep[i];
+
+		if (a->waits && slept_often(a->tid, &a->n_switches) < 0)
+			a->tid = 0;
+	}
 }
 
 void
@@ -304,7 +354,8 @@ sleep_keep(struct ckpt *c, struct sleeps *keep)
 
 	free(keep->v);
 	for (size_t i = 0; i < c->n_asleep; i++)
-		if (c->asleep[i].tid != 0 && c->asleep[i].n_switches == FOREVER)
+		if (c->asleep[i].tid != 0 &&
+		    (c->asleep[i].waits || c->asleep[i].n_switches == FOREVER))
 			c->asleep[n++] = c->asleep[i];
 	keep->v = TAKE_PTR(c->asleep);
 	keep->n = n;

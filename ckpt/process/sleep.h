@@ -17,7 +17,10 @@ struct asleep {
 	uint64_t nr; /* the call */
 	uint64_t args[6];
 	uint64_t end_ns; /* CLOCK_MONOTONIC of this process; sampled: since */
-	uint64_t n_switches; /* of the scheduler, at the sample */
+	uint64_t n_switches; /* of the scheduler, at the sample; of one that
+	                        WAITS, when the server remembers it: at the end
+	                        of the stop */
+	bool waits;          /* a call of waits.h; end_ns is when it began */
 	bool restarted;      /* seen in restart_syscall(2): no call begun since
 	                       looks like that */
 };
@@ -44,12 +47,16 @@ int sleep_save(struct ckpt *c, struct task *t, struct tracee *th,
     uint64_t *ret_nr, uint64_t *ret_left_ns);
 
 /*
- * The tree is stopped, and TH will begin anew with the call it was in, WAS
- * being its registers at the stop. Where a register says for how long, it is
- * told what is left of it.
+ * The tree is stopped, and TH, of T, will begin anew with the call it was in,
+ * WAS being its registers at the stop. Where a register says for how long, it
+ * is told what is left of it. Else the call ends here if its time was over
+ * already, with all the stops in between: saved often, it would never end.
  */
-void sleep_shorten(const struct ckpt *c, struct tracee *th,
+void sleep_again(struct ckpt *c, struct task *t, struct tracee *th,
     const struct arch_regs *was);
+
+/* The last of the stop: by what calls are known that will begin anew. */
+void sleep_settle(struct ckpt *c);
 
 /*
  * Revival: put TH, a thread of T, to sleep again in NR, with the arguments

@@ -159,7 +159,7 @@ save_thread(struct ckpt *c, struct task *t, struct tracee *th)
 		    unread);
 	regs = th->regs;
 	if (tracee_fix_eintr(th, ((st.sigpnd | st.shdpnd) & ~st.sigblk) != 0))
-		sleep_shorten(c, th, &regs);
+		sleep_again(c, t, th, &regs);
 	regs = th->regs;
 	m.vpid = (uint32_t)t->vpid;
 	m.vtid = (uint32_t)st.nspid;
