@@ -36,7 +36,7 @@ int account_enter(const struct account *a, struct err *e);
 /*
  * Be A for ever: limits, groups, ids, no capability and no keyring of root.
  * With KEEP_RESTORE, CAP_CHECKPOINT_RESTORE alone is left. The process is not
- * dumpable afterwards: A cannot look into what root left in its memory. On
+ * dumpable afterwards: A cannot reach the descriptors that root left in it. On
  * failure the process is neither one nor the other and has to end.
  */
 int account_become(const struct account *a, bool keep_restore, struct err *e);

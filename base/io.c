@@ -167,3 +167,27 @@ io_print(struct err *e, const char *path, const char *fmt, ...)
 	va_end(ap);
 	return n < 0 ? err_sys(e, "writing %s", path) : 0;
 }
+
+int
+io_keep(int *fds, size_t n)
+{
+	int high[IO_KEEP_MAX], null, fd;
+	size_t i;
+
+	/* First out of the way of each other. */
+	for (i = 0; i < n; i++) {
+		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + IO_KEEP_MAX);
+		if (high[i] < 0)
+			return -errno;
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (fd = 0; fd < 3; fd++)
+		if (null < 0 || (fd != null && dup2(null, fd) < 0))
+			return -errno;
+	for (i = 0; i < n; i++) {
+		fds[i] = dup3(high[i], 3 + (int)i, O_CLOEXEC);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	return close_range(3 + (unsigned)n, ~0u, 0) < 0 ? -errno : 0;
+}

@@ -42,4 +42,11 @@ char *io_path(int dirfd, const char *name);
 int io_print(struct err *e, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * Keep the N descriptors of FDS (at most IO_KEEP_MAX), which are 3 and up
+ * afterwards, and no other: 0, 1 and 2 are /dev/null. 0 or negative errno.
+ */
+#define IO_KEEP_MAX 8
+int io_keep(int *fds, size_t n);
+
 #endif

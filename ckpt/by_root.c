@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/space.h"
 
@@ -128,18 +129,6 @@ be_restorer(struct restorer *rs, const struct account *a)
 	restorer_main(rs);
 }
 
-/* Nothing of root's: no terminal, no file. */
-static void
-shut_all_but(int *sock)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
-
-	for (fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
-		(void)dup2(null, fd);
-	*sock = dup2(*sock, STDERR_FILENO + 1);
-	(void)close_range(STDERR_FILENO + 2, ~0u, 0);
-}
-
 noreturn void
 by_root_main(int sock, const struct account *a)
 {
@@ -149,7 +138,8 @@ by_root_main(int sock, const struct account *a)
 	pid_t pid;
 	int r;
 
-	shut_all_but(&sock);
+	if (io_keep(&sock, 1) < 0)
+		_exit(1);
 	do
 		n = recv(sock, &clocks, sizeof clocks, 0);
 	while (n < 0 && errno == EINTR);

@@ -70,13 +70,16 @@ recv_order(int sock, int fds[N_LAUNCH_FDS])
 
 /* The server-to-be: leave the helper behind and be the user. */
 static _Noreturn void
-become(const struct account *a, const int fds[N_LAUNCH_FDS])
+become(const struct account *a, int fds[N_LAUNCH_FDS])
 {
 	struct launch_result lr = { .exit_status = 1 };
 	struct err e = { .text = "" };
 	struct by_root b;
 	int sp[2], r = 0;
 
+	/* No terminal and no file of root's goes along. */
+	if (io_keep(fds, N_LAUNCH_FDS) < 0)
+		_exit(1);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sp) < 0)
 		r = err_sys(&e, "cannot make a socket");
@@ -90,6 +93,9 @@ become(const struct account *a, const int fds[N_LAUNCH_FDS])
 		(void)close(sp[1]);
 		r = account_become(a, false, &e);
 	}
+	/* Its children map ids, which the owner of /proc/self may. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+		r = err_sys(&e, "cannot be seen");
 	if (r == 0)
 		launch_obey(fds, &b);
 	lr.error = r;

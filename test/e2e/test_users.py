@@ -57,6 +57,7 @@ def test_root_revives_as_the_user(house):
 def test_again_and_again_by_root_and_by_the_user(house):
     start(house, "alice", "work")
     ask(house, "alice", "work", "n=0")
+    said = house.sess("alice", "-save", "work").err
     for n in range(1, 6):
         house.ok("alice", "-save", "-stop", "work")
         if n % 2:
@@ -64,7 +65,8 @@ def test_again_and_again_by_root_and_by_the_user(house):
         else:
             house.ok("alice", "-revive", "work")
         assert ask(house, "alice", "work", "n=$((n+1)); echo $n") == f"{n}\n"
-    house.ok("alice", "-save", "work")
+    # What a save says of this machine is no other than before.
+    assert house.sess("alice", "-save", "work").err == said
     house.ok("alice", "-k", "work")
     assert house.states("alice") == {"work": "ended"}
     assert house.processes() == []
@@ -79,8 +81,12 @@ def test_nothing_of_roots_gets_in(house):
         "XDG_STATE_HOME": str(house.home["root"] / "state"),
         "HOME": str(house.home["root"]),
     }
-    house.ok("root", "-revive", "-user", "alice", "work", env=env)
-    assert os.listdir(house.home["root"]) == []
+    secret = house.home["root"] / "secret"
+    secret.touch()
+    script = "exec 7<$0 20<$0; exec sess -revive -user alice work"
+    r = house.command("root", "bash", "-c", script, secret, env=env)
+    assert r.status == 0, r
+    assert os.listdir(house.home["root"]) == ["secret"]
     for p in house.processes("alice"):
         assert b"of-root" not in harness._read(p, "environ")
         assert not [
