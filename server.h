@@ -82,6 +82,7 @@ struct server {
 	bool saved;          /* ... by -save -stop */
 	uint64_t generation; /* ... as this snapshot */
 	int status;          /* its wait status */
+	bool first_words;    /* ... and output waits for its terminal */
 	bool expects_client; /* -c: the creator is about to attach */
 	struct event *ev_linger;
 	bool taken; /* terminals took bytes since ev_linger was set */

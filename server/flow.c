@@ -20,6 +20,7 @@
 #define READS_MAX 16       /* reads before the loop turns again */
 #define SETTLE_BYTES 16384 /* modelled at once in slack time */
 #define RETRY_MS 200
+#define FIRST_WORDS_MS 1000 /* that they wait for a terminal */
 
 /* ---- output ---- */
 
@@ -112,6 +113,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	s->first_words = false;
 	if (!s->over && !s->held_up)
 		(void)event_add(s->ev_output, NULL);
 }
@@ -157,7 +159,7 @@ flow_pace(struct server *s)
 	} else if (s->held_up) {
 		s->held_up = false;
 		(void)event_del(s->ev_patience);
-		if (!s->over)
+		if (!s->over && !s->first_words)
 			(void)event_add(s->ev_output, NULL);
 	}
 }
@@ -197,6 +199,25 @@ on_slack(evutil_socket_t fd, short what, void *arg)
 		(void)malloc_trim(0);
 }
 
+/*
+ * The program's first words wait until the terminal that it was started on
+ * hears them, so that this one answers what they ask (its colours, say).
+ */
+static void
+begin_output(struct server *s)
+{
+	struct terminal *t;
+
+	if (!s->first_words)
+		return;
+	LIST_FOREACH(t, &s->terminals, link)
+	if (terminal_is_raw(t)) {
+		s->first_words = false;
+		event_active(s->ev_retry, EV_TIMEOUT, 0);
+		return;
+	}
+}
+
 static void
 on_frame(evutil_socket_t fd, short what, void *arg)
 {
@@ -208,6 +229,7 @@ on_frame(evutil_socket_t fd, short what, void *arg)
 	LIST_FOREACH(t, &s->terminals, link)
 	(void)terminal_paint(t);
 	flow_pace(s);
+	begin_output(s);
 	/* No frame within the next one's time. */
 	server_timer(s->ev_frame, VIEW_FRAME_MS);
 	server_finish(s);
@@ -342,7 +364,11 @@ flow_start(struct server *s, struct err *e)
 		return err_set(e, -ENOMEM, "cannot make events");
 	asking_start(s);
 	send_init(s);
-	(void)event_add(s->ev_output, NULL);
+	s->first_words = s->expects_client;
+	if (s->first_words)
+		server_timer(s->ev_retry, FIRST_WORDS_MS);
+	else
+		(void)event_add(s->ev_output, NULL);
 	if (s->input.len > 0)
 		(void)event_add(s->ev_input, NULL);
 	return 0;

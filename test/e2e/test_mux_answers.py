@@ -57,6 +57,16 @@ def test_while_no_terminal_is_attached(sess, work_dir):
     assert got(work_dir) == want
 
 
+def test_the_first_question_is_the_terminals_to_answer(sess, work_dir):
+    """A program that asks for the background as it starts is not told sess's."""
+    (work_dir / "ask").write_bytes(b"\x1b]11;?\x07\x1b[c")
+    t = sess.terminal("-c", "bg", *script(b"done"))
+    t.screen.reply = None
+    t.wait_raw(b"\x1b]11;?\x07\x1b[c")
+    t.send(b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?1cdone")
+    assert got(work_dir) == b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?1cdone"
+
+
 def test_pixels_are_kept_when_the_terminal_has_gone(sess, work_dir):
     (work_dir / "ask").write_bytes(b"\x1b[14t\x1b[16t\x1b[5n")
     t = sess.terminal(
