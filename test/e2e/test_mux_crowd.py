@@ -182,8 +182,9 @@ def test_fifty_creations_of_one_name(sess):
     )
     r = sess.command(["sh", "-c", script, sess.binary], timeout=120)
     assert r.status == 0, r
-    harness.wait_until(lambda: (sess.work / "ran").exists())
+    ran = sess.work / "ran"
+    harness.wait_until(lambda: ran.exists() and ran.read_text())
     assert (sess.work / "won").read_text() == "won\n"
     said = (sess.work / "said").read_text().splitlines()
     assert len(said) == 49 and all("runs already" in x for x in said)
-    assert (sess.work / "ran").read_text() == "x\n"
+    assert ran.read_text() == "x\n"
