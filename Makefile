@@ -218,7 +218,8 @@ ifeq ($(HOMELY),)
 	for d in $(BEFORE); do install -m 644 boot/before-sess.conf \
 		$(DESTDIR)$(UNITS_D)/$$d/50-sess.conf || exit 1; done
 	if [ -e $(APPARMOR)/abi/4.0 ] && [ -w $(APPARMOR) ]; then \
-		$(call fill,sess.apparmor,$(APPARMOR)/sess); fi
+		$(call fill,sess.apparmor,$(APPARMOR)/sess); \
+		[ -n "$(DESTDIR)" ] || apparmor_parser -r $(APPARMOR)/sess || :; fi
 endif
 
 # Called by these names sess takes their command lines: for whoever wants it.

@@ -231,6 +231,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	control_relisten(arg);
+	stay_look(arg);
 }
 
 /* ---- life ---- */

@@ -88,6 +88,15 @@ on_event(evutil_socket_t fd, short what, void *arg)
 }
 
 void
+stay_look(struct server *s)
+{
+	if (s->stay == NULL)
+		return;
+	s->stay->tries = 0;
+	server_timer(s->stay->timer, 1);
+}
+
+void
 stay_start(struct server *s)
 {
 	struct stay *y = calloc(1, sizeof *y);

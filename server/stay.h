@@ -13,6 +13,9 @@
 /* Begin to watch. Where it cannot, the session lives without. */
 void stay_start(struct server *s);
 
+/* Somebody says that the session cannot be reached (SIGUSR1): see to it. */
+void stay_look(struct server *s);
+
 /* The lock is another file now: the session was renamed. */
 void stay_follow(struct server *s);
 

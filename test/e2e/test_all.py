@@ -115,7 +115,7 @@ def test_one_that_does_not_answer_does_not_keep_the_others(sess):
     server = harness.parent(sess.pid("stuck"))
     harness.signal_pid(server, 19)
     try:
-        r = sess.run("-save", "-stop", "-all", "-limit", "8")
+        r = sess.run("-save", "-stop", "-all", "-limit", "12")
     finally:
         harness.signal_pid(server, 18)
     assert r.status == 1 and r.out.startswith("saved as a@1"), r

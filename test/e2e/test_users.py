@@ -253,13 +253,13 @@ def test_a_user_who_blocks_blocks_nobody_else(house):
     start(house, "bob", "work")
     server = harness.parent(int(house.ok("alice", "-pid", "work")))
     harness.signal_pid(server, 19)
-    r = house.sess("root", "-save", "-stop", "-all", "-limit", "6", "-everyone")
+    r = house.sess("root", "-save", "-stop", "-all", "-limit", "12", "-everyone")
     assert r.status == 1
     assert "bob: saved as work@1" in r.out and "alice: saved as other@1" in r.out
     assert "sess: alice: session 'work': it was not saved in time" in r.err, r
     # Alice's revival waits for a writer who does not come.
     os.mkfifo(house.home["alice"] / f".local/state/sess/ended/{'0' * 32}", 0o666)
-    r = house.sess("root", "-revive", "-all", "-limit", "4", "-everyone")
+    r = house.sess("root", "-revive", "-all", "-limit", "7", "-everyone")
     assert r.status == 1
     assert "bob: revived from work@1" in r.out
 
