@@ -33,7 +33,7 @@ class House:
 
     def __init__(self, top, bin_dir):
         self.top, self.bin = top, bin_dir
-        base = 300000 + os.getpid() % 50000 * 8
+        base = 20000 + os.getpid() % 5000 * 8
         self.uid = {"root": 0, **{n: base + i for i, n in enumerate(NAMES)}}
         self.home = {n: top / n for n in self.uid}
         self.spare_gid = base + 7  # bob's and alice's common group
