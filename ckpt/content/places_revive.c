@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/scope.h"
 #include "ckpt/content/content.h"
 #include "ckpt/content/places_table.h"
@@ -120,6 +121,9 @@ restore(struct ckpt *c, struct place *p)
 	bool place;
 	int r;
 
+	r = FAULT("revive.place", c->err);
+	if (r < 0)
+		return r;
 	/* Elsewhere a working directory may fail to come back: fs.c tells. */
 	place = place_is_volatile(m->path);
 	dirfd = place_open_parent(m->path, false, &name);
