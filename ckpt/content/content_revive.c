@@ -248,7 +248,7 @@ plan_mapped(struct ckpt *c, const Img__Mapped *m)
 		(void)buf_printf(refused,
 		    "%sthe file %s, which was mapped for writing, has changed "
 		    "since the save: put the old one back and revive again",
-		    refused->len > 0 ? "\n" : "", m->path);
+		    refused->len > 0 ? "; " : "", m->path);
 	return 0;
 }
 

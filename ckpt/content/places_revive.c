@@ -59,7 +59,7 @@ look_at_present(struct ckpt *c, const Img__Place *m, const struct stat *st)
 	if (S_ISDIR(st->st_mode) &&
 	    (st->st_uid == m->uid || st->st_uid == 0 || (!mine && c->userns)))
 		return 0;
-	return buf_printf(refused, "%s%s %s", refused->len > 0 ? "\n" : "",
+	return buf_printf(refused, "%s%s %s", refused->len > 0 ? "; " : "",
 	    m->path,
 	    S_ISDIR(st->st_mode) ? "belongs to somebody else now: remove it" :
 				   "is no directory any more: remove it");
@@ -130,10 +130,12 @@ restore(struct ckpt *c, struct place *p)
 	if (!place &&
 	    (dirfd < 0 || !is_same_parent(c->files->places, p, dirfd)))
 		return 0;
+	if (dirfd < 0 && c->files->refused.len > 0)
+		return 0; /* as has been said of what it lies in */
 	if (dirfd < 0)
 		return err_num(c->err, dirfd, "putting back %s%s", m->path,
 		    dirfd == -ELOOP || dirfd == -ENOTDIR ?
-			" (a symbolic link is in the way)" :
+			" (a file or symbolic link is in the way)" :
 			"");
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return place ? look_at_present(c, m, &st) : 0;

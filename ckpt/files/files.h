@@ -151,7 +151,7 @@ int file_open_flags(const struct file *f);
 
 /*
  * Revival: F cannot come back. One line is kept that says who has it open:
- * "PROCESS (pid N): descriptor D: ...". All lines become the refusal.
+ * "PROCESS (pid N): descriptor D: ...". All together become the refusal.
  */
 void files_refuse(struct ckpt *c, const struct file *f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

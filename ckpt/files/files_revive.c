@@ -26,9 +26,10 @@
 #include "ckpt/files/ttys.h"
 #include "ckpt/sockets/sockets.h"
 
-#define BATCH 128            /* operations at once */
-#define OURS 64              /* numbers left to the restorer itself */
-#define LIMIT_MAX (1u << 20) /* numbers looked at: fs.nr_open of most */
+#define BATCH 128                  /* operations at once */
+#define REFUSED_MAX (ERR_MAX - 64) /* bytes that are told */
+#define OURS 64                    /* numbers left to the restorer itself */
+#define LIMIT_MAX (1u << 20)       /* numbers looked at: fs.nr_open of most */
 
 /* Flags that fcntl(F_SETFL) can change. */
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -50,7 +51,7 @@ files_refuse(struct ckpt *c, const struct file *f, const char *fmt, ...)
 	if (tab != NULL)
 		t = task_find(c, tab->vpid);
 	if (b->len > 0)
-		(void)buf_printf(b, "\n");
+		(void)buf_printf(b, "; ");
 	(void)buf_printf(b, "%s (pid %d): descriptor %d: %s",
 	    t != NULL ? t->comm : "?", tab != NULL ? tab->vpid : 0, fd, text);
 }
@@ -174,7 +175,9 @@ files_open(struct ckpt *c)
 		    (int)fs->refused.len, (const char *)fs->refused.data);
 	else if (r >= 0 && fs->refused.len > 0)
 		r = err_set(c->err, -ESTALE,
-		    "%.*s\n(-force revives all the same)", (int)fs->refused.len,
+		    "%.*s (-force revives all the same)",
+		    (int)(fs->refused.len < REFUSED_MAX ? fs->refused.len :
+							  REFUSED_MAX),
 		    (const char *)fs->refused.data);
 	if (r >= 0)
 		r = contents_restore(c);
