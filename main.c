@@ -496,7 +496,8 @@ main(int argc, char **argv)
 	places_close(&c.places);
 	if (r < 0) {
 		(void)fflush(stdout);
-		utf8_tame(c.err.text, false);
+		/* dtach complains on two lines. */
+		utf8_tame(c.err.text, i < N_ELEMENTS(programs));
 		fprintf(complaints, "%s: %s%s\n", c.program,
 		    users_prefix(&c, who), c.err.text);
 		r = c.exit_status != 0 ? c.exit_status : 1;
