@@ -9,14 +9,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t cap,
     unsigned seed);
 
-/* The places, and a stream to begin with; never freed. */
+static struct forge *place(void);
+
+static void
+tidy(void)
+{
+	forge_done(place());
+}
+
+/* The places, and a stream to begin with; gone when the process ends. */
 static struct forge *
 place(void)
 {
 	static struct forge f;
 
-	if (f.data == NULL)
+	if (f.data == NULL) {
 		f = forge_new();
+		(void)atexit(tidy);
+	}
 	return &f;
 }
 

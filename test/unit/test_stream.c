@@ -103,7 +103,7 @@ cut_anywhere_it_is_refused(void **state)
 	scoped(forge_done) struct forge f = forge_new();
 
 	(void)state;
-	for (size_t len = 0; len < f.len; len += len < 512 ? 7 : 131)
+	for (size_t len = 0; len < f.len; len += len < 256 ? 7 : 211)
 		assert_int_equal(refused(&f, f.data, len), -ENODATA);
 	assert_int_equal(refused(&f, f.data, f.len - 1), -ENODATA);
 }
@@ -115,7 +115,7 @@ a_flipped_bit_anywhere_is_found(void **state)
 	int r;
 
 	(void)state;
-	for (size_t at = 0; at < f.len; at += at < 512 ? 1 : 97) {
+	for (size_t at = 0; at < f.len; at += at < 192 ? 1 : 211) {
 		f.data[at] ^= 0x10;
 		r = refused(&f, f.data, f.len);
 		assert_true(r == -EBADMSG || r == -ENODATA);
