@@ -4,6 +4,7 @@
 #   make check           unit, victim, e2e, fault and reboot tests in one run
 #   make check-reboot    only saves and revivals across reboots, in QEMU
 #   make check-bare      both setup.sh commands in a minimal Debian (root)
+#   make check-property  1000 sessions disturbed by chance
 #   make check-asan      the tests named by ASAN_TESTS, under sanitizers
 #   make install-compat  also dtach and abduco, links to sess
 #   make lint format bench fuzz install uninstall clean
@@ -140,6 +141,11 @@ ASAN_TESTS ?= test/unit test/e2e -k '(unit or smoke or bash or mux) and not test
 check-asan: asan
 	SESS_BUILD=build-asan $(PYTEST) $(ASAN_TESTS)
 
+# What chance does to a session: as many seeds as are wanted.
+SEEDS ?= 1000
+check-property: all
+	SESS_SEEDS=$(SEEDS) $(PYTEST) test/e2e/test_mux_property.py
+
 check-reboot: all reboot
 	$(PYTEST) test/reboot
 
@@ -247,7 +253,7 @@ clean:
 	@if cmp -s config.h .config.copied; then rm -f config.h .config.copied; fi
 
 FORCE:
-.PHONY: all units victims reboot fault asan asan-sess check check-asan check-reboot check-bare bench fuzz \
+.PHONY: all units victims reboot fault asan asan-sess check check-asan check-property check-reboot check-bare bench fuzz \
 	fuzz-run lint format install install-compat uninstall clean FORCE
 .SECONDARY: $(PB_C) $(PB_H)
 .DELETE_ON_ERROR:

@@ -239,12 +239,18 @@ model_restore(struct model *m)
 bool
 model_show(struct model *m, int which)
 {
-	struct grid *g = &m->screen[which].grid;
+	struct model_screen *alt = &m->screen[1];
 
-	if (g->rows == 0 && grid_init(g, m->rows, m->cols) < 0)
+	if (which == m->shown)
+		return true;
+	/* Hidden it is forgotten: a painting tells nothing of it. */
+	grid_done(&alt->grid);
+	alt->saved = (struct model_cursor){ .row = 0 };
+	alt->has_saved = false;
+	if (which == 1 && grid_init(&alt->grid, m->rows, m->cols) < 0)
 		return false;
 	m->shown = which;
-	m->g = g;
+	m->g = &m->screen[which].grid;
 	return true;
 }
 
@@ -272,10 +278,7 @@ model_reset(struct model *m)
 	int i;
 
 	(void)model_show(m, 0);
-	grid_done(&m->screen[1].grid);
 	model_soft_reset(m);
-	m->screen[1].saved = m->screen[0].saved;
-	m->screen[1].has_saved = false;
 	m->newline = m->columns = false;
 	m->c = (struct model_cursor){ .row = 0 };
 	m->last = 0;

@@ -44,15 +44,6 @@ set_screen(struct model *m, bool on)
 	(void)model_show(m, on);
 }
 
-/* 1047: the alternate screen is erased when it is left. */
-static void
-set_screen_erased(struct model *m, bool on)
-{
-	if (!on && m->shown == 1)
-		model_erase_rows(m, 0, m->rows, false);
-	(void)model_show(m, on);
-}
-
 static void
 set_saved(struct model *m, bool on)
 {
@@ -62,17 +53,12 @@ set_saved(struct model *m, bool on)
 		model_restore(m);
 }
 
-/* 1049: 1048 and the alternate screen, erased when it is entered. */
 static void
 set_screen_saved(struct model *m, bool on)
 {
-	bool erase = on && m->shown == 0;
-
 	if (on)
 		model_save(m);
 	(void)model_show(m, on);
-	if (erase && m->shown == 1)
-		model_erase_rows(m, 0, m->rows, false);
 	if (!on)
 		model_restore(m);
 }
@@ -85,7 +71,7 @@ static const struct {
 	{ 6, set_origin },
 	{ 47, set_screen },
 	{ 69, set_side_margins },
-	{ 1047, set_screen_erased },
+	{ 1047, set_screen },
 	{ 1048, set_saved },
 	{ 1049, set_screen_saved },
 };

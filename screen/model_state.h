@@ -46,7 +46,7 @@ struct model_seq {
 };
 
 struct model_screen {
-	struct grid grid; /* no rows: not there yet */
+	struct grid grid; /* no rows: it is not there */
 	struct model_cursor saved;
 	bool has_saved;
 };
@@ -101,7 +101,7 @@ void model_unset_margins(struct model *m);
 void model_save(struct model *m);
 void model_restore(struct model *m);
 
-/* Show screen 0 or 1. False: no memory. */
+/* Show screen 0, or 1, which is blank at first. False: no memory. */
 bool model_show(struct model *m, int which);
 
 void model_erase_rows(struct model *m, int first, int end, bool spare);

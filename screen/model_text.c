@@ -127,7 +127,7 @@ cell_before(struct model *m)
 
 	if (col > 0 && row[col].glyph == GLYPH_TAIL)
 		col--;
-	return col < 0 || row[col].glyph == 0 ? NULL : &row[col];
+	return col < 0 ? NULL : &row[col];
 }
 
 /* The text of a cell into OUT, which has room for CLUSTER_MAX; its length. */
@@ -137,6 +137,8 @@ cell_text(const struct model *m, const struct cell *c, char *out)
 	const char *text;
 	size_t len;
 
+	if (c->glyph == 0)
+		return utf8_put(' ', out);
 	if ((c->glyph & GLYPH_CLUSTER) == 0)
 		return utf8_put(c->glyph & GLYPH_VALUE, out);
 	text = intern_get(&m->clusters, c->glyph & GLYPH_VALUE, &len);

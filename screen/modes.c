@@ -201,6 +201,8 @@ set_alternate(struct modes *m, int number, bool on)
 {
 	if (on && number == 1049)
 		save_cursor(m);
+	if (on && m->alternate == 0)
+		m->saved[1] = (struct saved){ .sets = { 'B', 'B', 'B', 'B' } };
 	m->alternate = on ? number : 0;
 	if (!on && number == 1049)
 		restore_cursor(m);

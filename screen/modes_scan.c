@@ -76,6 +76,14 @@ scan_osc(struct modes *m, uint8_t c)
 	}
 }
 
+/* SO and SI. */
+static void
+shift(struct modes *m, uint8_t c)
+{
+	m->shift = c == 0x0e;
+	m->generation++;
+}
+
 /* One byte, not in ground state. */
 static void
 scan_byte(struct modes *m, uint8_t c)
@@ -97,11 +105,15 @@ scan_byte(struct modes *m, uint8_t c)
 		m->where = STRING_ESCAPE;
 	else if (c == 0x1b)
 		begin_escape(m);
-	else if (m->where == CSI)
-		scan_csi(m, c);
 	else if (m->where == OSC)
 		scan_osc(m, c);
-	else if (m->where != STRING)
+	else if (m->where == STRING)
+		return;
+	else if ((c & 0xfe) == 0x0e)
+		shift(m, c); /* controls work inside of sequences */
+	else if (m->where == CSI)
+		scan_csi(m, c);
+	else
 		scan_escape(m, c);
 }
 
@@ -249,8 +261,7 @@ modes_scan(struct modes *m, const uint8_t *data, size_t len, bool stop,
 			begin_escape(m);
 			continue;
 		}
-		m->shift = p[-1] == 0x0e;
-		m->generation++;
+		shift(m, p[-1]);
 		from = p;
 	}
 	keep_last(m, data, (size_t)(end - data));

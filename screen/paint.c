@@ -132,14 +132,13 @@ paint_pen(struct painter *p, const struct pen *pen)
 
 /* ---- cells ---- */
 
-/* Nothing to see: a blank on the default background. */
+/* A blank that an erased place is as good as. */
 static bool
 is_blank(const struct cell *c)
 {
-	const unsigned seen = REVERSE | UNDERLINE | STRIKE | OVERLINE | SET;
+	static const struct pen plain;
 
-	return (c->glyph == 0 || c->glyph == ' ') && c->pen.bg == 0 &&
-	    (c->pen.attrs & seen) == 0;
+	return (c->glyph == 0 || c->glyph == ' ') && pen_same(&c->pen, &plain);
 }
 
 int

@@ -21,10 +21,10 @@ any(uint64_t *seed, unsigned n)
 static size_t
 put_sequence(uint64_t *seed, char *out)
 {
-	static const char finals[] = "ABCDEFGHIJKLMPSTXZ@`abcdefghlmnqrsu";
+	static const char finals[] = "ABCDEFGHIJKLMPSTXZ@`acdefghlmnqrs";
 	static const char *const sharp[] = { "?", ">", "!", "=" };
-	static const int modes[] = { 3, 4, 5, 6, 7, 20, 25, 40, 45, 47, 69,
-		1047, 1048, 1049, 2026 };
+	static const int modes[] = { 3, 4, 5, 6, 7, 20, 25, 40, 45, 69, 1047,
+		1048, 1049, 2026 };
 	char final = finals[any(seed, sizeof finals - 1)];
 	int n = sprintf(out, "\033[%s",
 	    any(seed, 4) == 0 ? sharp[any(seed, N_ELEMENTS(sharp))] : "");
@@ -56,7 +56,7 @@ put_piece(uint64_t *seed, char *out)
 		"\033N\174", "\033]8;;http://x/\033\\", "\033]8;;\007",
 		"\033]2;title\007", "\033]endless", "\033Pdcs \033\\", "\033",
 		"\033[", "\xe5\xb1", "\xff\x80", "\xf8\x17\x4f", "\xf8\x02\x03",
-		"a line that is longer than many of the screens it comes to" };
+		"a line that is longer than most of those screens it goes to" };
 	static const size_t n_pieces = N_ELEMENTS(pieces);
 	size_t len;
 
