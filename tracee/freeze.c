@@ -16,7 +16,9 @@
 
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
+#include "tracee/arch.h"
 #include "tracee/wait.h"
 
 #define PAUSE_NS 300000 /* between two passes that wait for a D state */
@@ -227,6 +229,23 @@ freeze_all(struct freeze *f, freeze_find *find, void *arg, int timeout_ms,
 	return r;
 }
 
+/*
+ * A stop that came to nothing, as when another thread did not stop in time,
+ * is no more seen by the program than one that was saved in.
+ */
+static void
+hide_stop(struct tracee *t)
+{
+	struct procfs_status st;
+
+	if (!t->known || !arch_in_syscall(&t->regs) ||
+	    arch_syscall_ret(&t->regs) != -EINTR ||
+	    procfs_status(t->tid, &st) < 0)
+		return;
+	(void)tracee_fix_eintr(t, ((st.sigpnd | st.shdpnd) & ~st.sigblk) != 0);
+	procfs_status_done(&st);
+}
+
 void
 freeze_thaw(struct freeze *f)
 {
@@ -234,8 +253,10 @@ freeze_thaw(struct freeze *f)
 
 	/* First what stands still: the others may be waiting for it. */
 	for (i = f->n_threads; i-- > 0;)
-		if (f->threads[i].stopped)
+		if (f->threads[i].stopped) {
+			hide_stop(&f->threads[i]);
 			tracee_detach(&f->threads[i]);
+		}
 	for (i = f->n_threads; i-- > 0;)
 		tracee_detach(&f->threads[i]);
 	for (i = 0; i < f->n_threads; i++)

@@ -938,6 +938,23 @@ all_threads_stand_still_and_go_on(void **state)
 	assert_well(&v);
 }
 
+static void
+a_stop_that_came_to_nothing_is_not_seen(void **state)
+{
+	autovictim struct victim v = victim_start(nap_epoll);
+	struct err e = { "" };
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		struct freeze f = FREEZE_NONE;
+
+		pause_ms(7);
+		assert_done(freeze_all(&f, find_one, &v.pid, 2000, &e), e);
+		freeze_thaw(&f);
+	}
+	assert_well(&v);
+}
+
 static bool
 in_vfork(struct notes *n)
 {
@@ -1579,6 +1596,7 @@ main(void)
 		cmocka_unit_test(a_stopped_process_is_stopped_again),
 		cmocka_unit_test(a_stop_that_comes_during_a_batch_takes_effect),
 		cmocka_unit_test(all_threads_stand_still_and_go_on),
+		cmocka_unit_test(a_stop_that_came_to_nothing_is_not_seen),
 		cmocka_unit_test(the_parent_of_a_vfork_times_out_and_goes_on),
 		cmocka_unit_test(a_program_that_always_forks_is_frozen),
 		cmocka_unit_test(a_process_killed_while_frozen_is_noticed),
