@@ -3,7 +3,7 @@
  * descriptors of events: an epoll waits for a timerfd, whose ticks go through
  * an eventfd into a log of lines "number monotonic-time", and for a signalfd,
  * whose signals go into the file "usr1". It ends when the timer ran faster
- * than its clock.
+ * than its clock, or a wait was interrupted; why is in the file "events.why".
  */
 #include <err.h>
 #include <signal.h>
@@ -68,6 +68,8 @@ main(int argc, char **argv)
 
 	if (argc != 2)
 		errx(2, "usage: events LOG");
+	if (freopen("events.why", "w", stderr) == NULL)
+		return 2;
 	(void)sigemptyset(&usr1);
 	(void)sigaddset(&usr1, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &usr1, NULL);

@@ -311,6 +311,11 @@ class Events(Counter):
     name, log = "events", "events.log"
     command = "sess -n events /disk/bin/events events.log"
 
+    def before(self, s, lost):
+        why = s.text("events.why")
+        assert not why, why
+        super().before(s, lost)
+
     def use(self, s, n, last, lost):
         super().use(s, n, last, lost)
         s.run("kill -USR1 $(sess -pid events)")
