@@ -56,7 +56,7 @@ def _is_bare(sess):
         kept += [p for p in objects.iterdir() if p.name != "cache"]
     assert kept == []
     assert sess.ok().count("\n") == 1
-    assert not sess.processes()
+    all_gone(sess)
 
 
 def _refused(there, data, name="w"):
