@@ -76,7 +76,8 @@ session_split(char *name, uint64_t *ret_generation)
 	    at[1 + strspn(at + 1, "0123456789")] != 0)
 		return;
 	*ret_generation = strtoull(at + 1, NULL, 10);
-	*at = 0;
+	if (*ret_generation != 0) /* @0 is no way to say: all of them */
+		*at = 0;
 }
 
 /* File name of NAME in run/, with SUFFIX. */

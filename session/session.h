@@ -30,6 +30,7 @@ int session_check_name(const char *name, struct err *e);
 
 /*
  * Split NAME[@GENERATION] in place; *RET_GENERATION is 0 when none is given.
+ * NAME@0 stays whole: it is no snapshot, and no session's name.
  */
 void session_split(char *name, uint64_t *ret_generation);
 

@@ -191,6 +191,10 @@ def test_older_generations(sess):
         all_gone(sess)
     sess.ok("-rm", "work@2")
     assert "2" in sess.fails("-revive", "work@2")
+    for none in ("work@0", "work@00"):  # not: all of them, nor the latest
+        for command in ("-rm", "-revive", "-inspect"):
+            assert "@0" in sess.fails(command, none)
+    sess.ok("-inspect", "work@3")
     sess.ok("-rm", "work")
     sess.fails("-revive", "work")
     assert "work" not in sess.ok()
