@@ -318,8 +318,8 @@ class Events(Counter):
 
     def use(self, s, n, last, lost):
         super().use(s, n, last, lost)
-        s.run("kill -USR1 $(sess -pid events)")
-        s.until(f"test -e usr1 && test $(wc -l <usr1) = {n}")
+        s.run("rm -f usr1; kill -USR1 $(sess -pid events)")
+        s.until("test -s usr1")
 
 
 class Database(Program):
