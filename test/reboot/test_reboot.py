@@ -31,6 +31,8 @@ def _start(m):
 def _save(m, sessions, lost):
     """All at once; then the machine goes off, in order or not."""
     how = "" if lost else " -stop"
+    if lost:  # what the programs wrote before the save is not what is lost
+        m.run("root", "sync")
     for user in USERS:
         m.run(user, "sess -save -all" + how)
     for s in sessions:
