@@ -170,6 +170,7 @@ try_lock(int run, const char *name, int *ret_fd)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	autoclose int fd = -1;
+	int r;
 
 	fd = open_lock(run, name, O_CREAT);
 	if (fd < 0)
@@ -178,8 +179,10 @@ try_lock(int run, const char *name, int *ret_fd)
 		return errno == EACCES ? -EAGAIN : -errno;
 	if (!is_linked(run, name, fd))
 		return -EAGAIN;
-	if (ftruncate(fd, 0) < 0 || io_pwrite(fd, name, strlen(name), 0) < 0)
-		return -EIO;
+	r = ftruncate(fd, 0) < 0 ? -errno :
+				   io_pwrite(fd, name, strlen(name), 0);
+	if (r < 0)
+		return r;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

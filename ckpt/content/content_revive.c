@@ -280,6 +280,13 @@ put_back(struct ckpt *c, struct image_pages *pages, struct content *n)
 	int r;
 
 	dirfd = place_open_parent(m->path, true, &base);
+	if (dirfd == -ENOENT && c->force)
+		return 0; /* who opens it gets /dev/null */
+	if (dirfd == -ENOENT)
+		return err_set(c->err, dirfd,
+		    "the directory of %s is gone: make it again and revive "
+		    "again (-force revives all the same)",
+		    m->path);
 	if (dirfd < 0)
 		return err_num(c->err, dirfd, "putting back %s", m->path);
 	(void)snprintf(name, sizeof name, "%s.sess-%d", base, getpid());

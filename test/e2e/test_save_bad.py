@@ -280,6 +280,13 @@ def test_full_quota_of_a_file(sess):
     assert not left
 
 
+def test_no_room_for_a_new_session(sess):
+    """What is in the way is told, not an input/output error."""
+    script = "trap '' XFSZ; ulimit -f 0; exec sess -n c true"
+    r = sess.command(["sh", "-c", script])
+    assert r.status != 0 and "File too large" in r.err, r
+
+
 def test_saved_directory_that_cannot_be_written(sess):
     if sess.user.is_root:
         pytest.skip("root may write everywhere")

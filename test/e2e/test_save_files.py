@@ -2,7 +2,9 @@
 grown, upgraded; directories that are gone; files that had no name."""
 
 import os
+import pathlib
 import shutil
+import tempfile
 
 import harness
 from asker import Asker
@@ -120,6 +122,28 @@ def test_a_file_that_was_deleted_meanwhile(sess):
     _, t = _back(sess)
     t.line("read -u 3 a; echo got-$a")
     t.wait("got-two")
+
+
+def test_a_file_whose_directory_is_gone(sess):
+    """It is told what to do; -force goes on with /dev/null in its place."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as outer:
+        sess.user.own(outer)
+        place = pathlib.Path(outer) / "place"
+        place.mkdir()
+        data = place / "data"
+        data.write_text("one\n")
+        for p in (place, data):
+            sess.user.own(p)
+        t = _keeper(sess, "<>", data)
+        _away(sess, t)
+        shutil.rmtree(place)
+        err = sess.fails("-revive", "k")
+        assert f"directory of {data} is gone" in err, err
+        sess.ok("-revive", "-force", "k")
+        t = attach(sess, "-a", "k")
+        t.line("read -u 3 a; echo got-$?")
+        t.wait("got-1")
+        assert not place.exists()
 
 
 def test_a_log_that_has_grown(sess):
