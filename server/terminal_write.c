@@ -4,6 +4,7 @@
  * undoes its modes. See terminal.h.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,20 +121,30 @@ put_terms(const struct terminal *t, const struct buf *text, struct buf *out)
 
 /*
  * What undoes the modes it has been given, by us in its own terms, and by
- * the program as the program did it.
+ * the program as the program did it: once where both are the same, since a
+ * second pop of titles or keyboard modes takes what was there before.
  */
 static int
 put_undo(const struct terminal *t, struct buf *out)
 {
+	static const struct buf pen = { .data = (uint8_t *)"\033[m", .len = 3 };
 	const struct modes *m = screen_modes(t->server->screen);
 	struct buf text autobuf = BUF_INIT(UNDO_TEXT_MAX);
 	size_t from = out->len;
 	int r = modes_undo(m, &text);
+	bool same;
 
+	if (r < 0)
+		return r;
+	text.len -= pen.len; /* its end, spelt in many ways */
+	r = put_terms(t, &text, out);
+	same = out->len - from == text.len &&
+	    (text.len == 0 ||
+		memcmp(out->data + from, text.data, text.len) == 0);
 	if (r == 0)
-		r = put_terms(t, &text, out);
-	if (r == 0 && t->told && (t->features & FEATURE_ADDRESS) != 0 &&
-	    out->len - from != text.len)
+		r = put_terms(t, &pen, out);
+	text.len += pen.len;
+	if (r == 0 && !same && t->told && (t->features & FEATURE_ADDRESS) != 0)
 		r = buf_put(out, text.data, text.len);
 	return r;
 }

@@ -120,3 +120,15 @@ def test_synchronized_output_that_is_left_on_ends_with_the_attachment(sess, work
     t.wait("frozen")
     t.detach()
     assert b"\x1b[?2026h" not in t.raw
+
+
+def test_what_the_program_pushed_is_popped_once(sess, work_dir):
+    """A second pop takes the keyboard modes and the title of what is outside."""
+    (work_dir / "push").write_bytes(b"\x1b[>1u\x1b[22;2tpushed")
+    t = sess.terminal("-c", "p", "sh", "-c", "echo go; read x; cat push; exec cat")
+    t.wait("go")
+    t.line("")
+    t.wait("pushed")
+    t.detach()
+    assert t.raw.count(b"\x1b[<1u") == 1
+    assert t.raw.count(b"\x1b[23;2t") == 1
