@@ -25,12 +25,14 @@ unchanged(const Img__Mapped *m, const struct stat *st)
 	    m->mtime_ns;
 }
 
+/* The copy of M that is kept in objects/, as WHY says that M is no use. */
 static int
-open_kept(struct ckpt *c, const Img__Mapped *m)
+open_kept(struct ckpt *c, const Img__Mapped *m, const char *why)
 {
 	Img__Object *o;
+	autoclose int fd = -1;
 	struct object_id id;
-	int fd, r;
+	int r;
 
 	o = image_find(c->img, IMG_OBJECT, m->object, &img__object__descriptor,
 	    c->err);
@@ -41,13 +43,16 @@ open_kept(struct ckpt *c, const Img__Mapped *m)
 		.size = o->size };
 	img__object__free_unpacked(o, NULL);
 	r = objects_open(c->saved_dirfd, &id, &fd, c->err);
+	if (r >= 0)
+		r = objects_verify(fd, &id, c->err);
+	if (r == -ENOENT || r == -EBADMSG)
+		return err_set(c->err, r,
+		    "%s %s, and the copy that was kept of it is %s: put it "
+		    "back as it was, or -relaunch starts the command again",
+		    m->path, why, r == -ENOENT ? "gone" : "damaged");
 	if (r < 0)
 		return r;
-	r = objects_verify(fd, &id, c->err);
-	if (r >= 0)
-		return fd;
-	(void)close(fd);
-	return r;
+	return TAKE_FD(fd);
 }
 
 static int
@@ -72,7 +77,7 @@ open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 		why = "may not be executed any more";
 	if (why != NULL) {
 		scope_close(&fd);
-		fd = open_kept(c, m);
+		fd = open_kept(c, m, why);
 		if (fd < 0)
 			return fd;
 		note(c, NULL, "%s %s: the kept copy is used", m->path, why);

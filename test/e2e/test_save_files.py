@@ -212,6 +212,29 @@ def test_an_upgrade_does_not_prevent_a_revival(sess):
     t.wait("still-plum")
 
 
+def test_a_program_and_its_kept_copy_are_gone(sess):
+    """The line names the file and the way out."""
+    prog = sess.work / "prog"
+    shutil.copy("/bin/dash", prog)
+    prog.chmod(0o755)
+    t = attach(sess, "-c", "k", prog, env={"PS1": "ok> "})
+    t.wait("ok>")
+    _away(sess, t)
+    prog.write_text("#!/bin/sh\nexec sleep 1000\n")
+    for kept in (sess.dir / "saved" / "objects").glob("*-*"):
+        was = kept.read_bytes()
+        kept.chmod(0o700)
+        kept.write_bytes(was[:-1] + bytes([was[-1] ^ 1]))
+        kept.chmod(0o500)
+    err = sess.fails("-revive", "k")
+    assert f"{prog} has changed" in err and "is damaged" in err, err
+    shutil.rmtree(sess.dir / "saved" / "objects")
+    err = sess.fails("-revive", "k")
+    assert f"{prog} has changed" in err and "-relaunch" in err, err
+    sess.ok("-revive", "-relaunch", "k")
+    sess.ok("-k", "k")
+
+
 def test_a_program_whose_file_is_gone(sess):
     prog = sess.work / "prog"
     shutil.copy("/bin/dash", prog)
