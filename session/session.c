@@ -169,6 +169,7 @@ static int
 try_lock(int run, const char *name, int *ret_fd)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char key[KEY_MAX];
 	autoclose int fd = -1;
 	int r;
 
@@ -181,8 +182,11 @@ try_lock(int run, const char *name, int *ret_fd)
 		return -EAGAIN;
 	r = ftruncate(fd, 0) < 0 ? -errno :
 				   io_pwrite(fd, name, strlen(name), 0);
-	if (r < 0)
+	if (r < 0) { /* as on a full disk: an empty lock is nobody's */
+		make_key(name, ".lock", key);
+		(void)unlinkat(run, key, 0);
 		return r;
+	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -291,3 +291,19 @@ def test_terminals_that_go_away_in_the_middle(sess, work_dir):
     a.send("on")
     a.wait("on")
     harness.wait_until(lambda: "attached  " in sess.ok())
+
+
+def test_a_full_disk_leaves_no_lock_behind(sess):
+    """run/ is on a small file system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    sess.ok()
+    run = sess.dir / "run"
+    how = f"size=4k,mode=700,uid={sess.user.uid},gid={sess.user.gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", how, "none", run], check=True)
+    try:
+        (run / "ballast").write_bytes(bytes(4096))
+        assert "No space" in sess.fails("-n", "b", "true")
+        assert [p.name for p in run.iterdir()] == ["ballast"]
+    finally:
+        subprocess.run(["umount", "-l", run], check=True)
