@@ -4,7 +4,6 @@
  * undoes its modes. See terminal.h.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -108,13 +107,15 @@ put(struct terminal *t, const uint8_t *data, size_t len)
 	return true;
 }
 
-/* TEXT of our own, as the terminal knows it. */
+/* TEXT of our own, as the terminal knows it; BOTH: and as it is. */
 static int
-put_terms(const struct terminal *t, const struct buf *text, struct buf *out)
+put_terms(const struct terminal *t, const struct buf *text, bool both,
+    struct buf *out)
 {
 	const struct terms terms = { .features = t->features,
 		.rows = t->size.rows,
-		.cols = t->size.cols };
+		.cols = t->size.cols,
+		.both = both };
 
 	return terms_put(&terms, text->data, text->len, out);
 }
@@ -127,26 +128,14 @@ put_terms(const struct terminal *t, const struct buf *text, struct buf *out)
 static int
 put_undo(const struct terminal *t, struct buf *out)
 {
-	static const struct buf pen = { .data = (uint8_t *)"\033[m", .len = 3 };
 	const struct modes *m = screen_modes(t->server->screen);
 	struct buf text autobuf = BUF_INIT(UNDO_TEXT_MAX);
-	size_t from = out->len;
 	int r = modes_undo(m, &text);
-	bool same;
 
 	if (r < 0)
 		return r;
-	text.len -= pen.len; /* its end, spelt in many ways */
-	r = put_terms(t, &text, out);
-	same = out->len - from == text.len &&
-	    (text.len == 0 ||
-		memcmp(out->data + from, text.data, text.len) == 0);
-	if (r == 0)
-		r = put_terms(t, &pen, out);
-	text.len += pen.len;
-	if (r == 0 && !same && t->told && (t->features & FEATURE_ADDRESS) != 0)
-		r = buf_put(out, text.data, text.len);
-	return r;
+	return put_terms(t, &text,
+	    t->told && (t->features & FEATURE_ADDRESS) != 0, out);
 }
 
 /* For good: the cursor shows, and the title is the one that was kept. */
@@ -158,7 +147,7 @@ put_last(const struct terminal *t, struct buf *out)
 
 	if (r == 0)
 		r = buf_printf(&text, "\033[?25h\033[23;0t");
-	return r < 0 ? r : put_terms(t, &text, out);
+	return r < 0 ? r : put_terms(t, &text, false, out);
 }
 
 /* What undoes its modes, here and in the shared page. */
@@ -349,7 +338,7 @@ compose(struct terminal *t, struct buf *out)
 		r = t->view ?
 		    screen_view(s->screen, t->size.rows, t->size.cols, &text) :
 		    screen_paint(s->screen, &text);
-	return r < 0 ? r : put_terms(t, &text, out);
+	return r < 0 ? r : put_terms(t, &text, false, out);
 }
 
 bool

@@ -333,6 +333,20 @@ put_sequence(struct writer *w, const uint8_t *p, size_t len)
 						     0;
 }
 
+/* In its terms, and as it is where that is something else. */
+static int
+put_both(struct writer *w, const uint8_t *p, size_t len)
+{
+	size_t from = w->out->len;
+	int r = put_sequence(w, p, len);
+
+	if (r < 0 || !w->t->both ||
+	    (w->out->len - from == len &&
+		memcmp(w->out->data + from, p, len) == 0))
+		return r;
+	return buf_put(w->out, p, len);
+}
+
 /* What begins at P: *RET_LEN bytes of it. */
 static int
 put_next(struct writer *w, const uint8_t *p, size_t len, size_t *ret_len)
@@ -343,7 +357,7 @@ put_next(struct writer *w, const uint8_t *p, size_t len, size_t *ret_len)
 	if (p[0] == 0x1b) {
 		*ret_len = sequence_len(p, len);
 		if (*ret_len > 0)
-			return put_sequence(w, p, *ret_len);
+			return put_both(w, p, *ret_len);
 		*ret_len = len; /* the program's, cut off */
 		return buf_put(w->out, p, len);
 	}

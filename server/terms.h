@@ -10,6 +10,7 @@
 #ifndef TERMS_H
 #define TERMS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -17,6 +18,7 @@
 struct terms {
 	uint64_t features; /* session/features.h */
 	int rows, cols;
+	bool both; /* what is said in other terms follows as it is */
 };
 
 /*

@@ -122,13 +122,17 @@ def test_synchronized_output_that_is_left_on_ends_with_the_attachment(sess, work
     assert b"\x1b[?2026h" not in t.raw
 
 
-def test_what_the_program_pushed_is_popped_once(sess, work_dir):
+@pytest.mark.parametrize("term", ["xterm-256color", "screen"])
+def test_what_the_program_pushed_is_popped_once(sess, work_dir, term):
     """A second pop takes the keyboard modes and the title of what is outside."""
-    (work_dir / "push").write_bytes(b"\x1b[>1u\x1b[22;2tpushed")
-    t = sess.terminal("-c", "p", "sh", "-c", "echo go; read x; cat push; exec cat")
+    (work_dir / "push").write_bytes(b"\x1b[>1u\x1b[22;2t\x1b[?2004h\x1b[5 qpushed")
+    t = sess.terminal(
+        "-c", "p", "sh", "-c", "echo go; read x; cat push; exec cat", env={"TERM": term}
+    )
     t.wait("go")
     t.line("")
     t.wait("pushed")
     t.detach()
     assert t.raw.count(b"\x1b[<1u") == 1
     assert t.raw.count(b"\x1b[23;2t") == 1
+    assert b"\x1b[?2004l" in t.raw and b"\x1b[0 q" in t.raw
