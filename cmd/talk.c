@@ -108,7 +108,8 @@ status_of(struct context *c, const char *name, const Sess__Message *m)
 	if (m->kind != SESS__KIND__ENDED)
 		return err_set(&c->err, -EBADMSG,
 		    "the session's server gives an odd answer");
-	(void)ended_see(&c->places, name, true);
+	/* It may have another name by now. */
+	(void)ended_see(&c->places, m->name != NULL ? m->name : name, true);
 	return ended_exit_status(m->status);
 }
 

@@ -79,6 +79,7 @@ control_send_over(struct peer *p)
 	m.has_status = m.has_ended = m.has_generation = true;
 	m.status = s->status;
 	m.ended = true;
+	m.name = s->name; /* who waits may know an earlier one */
 	m.generation = s->generation;
 	control_send(p, &m);
 }

@@ -88,3 +88,16 @@ def test_none_and_a_killed_server(sess, user):
     assert p.wait(15) == 1
     assert b"gone away" in p.stderr.read()
     p.stderr.close()
+
+
+def test_one_that_gets_another_name_is_told_under_that(sess, user, work_dir):
+    os.mkfifo(work_dir / "go")
+    os.chmod(work_dir / "go", 0o666)
+    sess.ok("-n", "old", "sh", "-c", "read x <go; exit $x")
+    (p,) = asked(sess, user, "old")
+    sess.ok("-mv", "old", "new")
+    (work_dir / "go").write_text("6\n")
+    assert p.wait(15) == 6
+    p.stderr.close()
+    harness.wait_until(lambda: "new" not in sess.ok())
+    assert sess.run("-wait", "new").status == 6
