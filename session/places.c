@@ -45,6 +45,7 @@ open_dir(int dirfd, const char *name, const char *path, mode_t forbidden,
     int *ret_fd, struct err *e)
 {
 	autoclose int fd = -1;
+	struct stat st;
 	int r;
 
 	fd = openat(dirfd, name, OPEN_DIR);
@@ -53,8 +54,15 @@ open_dir(int dirfd, const char *name, const char *path, mode_t forbidden,
 			return err_sys(e, "cannot make directory %s", path);
 		fd = openat(dirfd, name, OPEN_DIR);
 	}
-	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-		return err_set(e, -ENOTDIR, "%s is not a directory", path);
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
+		r = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW);
+		return err_set(e, -ENOTDIR,
+		    r == 0 && S_ISLNK(st.st_mode) ?
+			"%s is a symbolic link, which is not followed: "
+			"name the directory itself" :
+			"%s is not a directory",
+		    path);
+	}
 	if (fd < 0)
 		return err_sys(e, "cannot open directory %s", path);
 	r = check_dir(fd, path, forbidden, e);

@@ -127,6 +127,10 @@ def test_a_SESS_DIR_that_is_no_directory(sess, work_dir):
     (work_dir / "file").touch()
     path = str(work_dir / "file")
     assert path in sess.fails("-n", "x", "true", env={"SESS_DIR": path})
+    link = str(work_dir / "link")
+    os.symlink(sess.dir, link)
+    error = sess.fails("-n", "x", "true", env={"SESS_DIR": link})
+    assert f"{link} is a symbolic link" in error
     assert "absolute" in sess.fails(env={"SESS_DIR": "relative"})
 
 
