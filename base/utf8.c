@@ -7,6 +7,8 @@
 #include <string.h>
 #include <stdbool.h>
 
+#include "base/scope.h"
+
 /* Bytes that a lead byte announces; 0: it is none. */
 static int
 announced(uint8_t c)
@@ -113,6 +115,27 @@ utf8_torn(const uint8_t *s, size_t len)
 		return n > (int)i ? i : 0;
 	}
 	return 0;
+}
+
+bool
+utf8_is_format(uint32_t c)
+{
+	/* Unicode's general categories Cf, Zl and Zp. */
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = { { 0xad, 0xad }, { 0x600, 0x605 }, { 0x61c, 0x61c },
+		{ 0x6dd, 0x6dd }, { 0x70f, 0x70f }, { 0x890, 0x891 },
+		{ 0x8e2, 0x8e2 }, { 0x180e, 0x180e }, { 0x200b, 0x200f },
+		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff },
+		{ 0xfff9, 0xfffb }, { 0x110bd, 0x110bd }, { 0x110cd, 0x110cd },
+		{ 0x13430, 0x1343f }, { 0x1bca0, 0x1bca3 },
+		{ 0x1d173, 0x1d17a }, { 0xe0001, 0xe007f } };
+	size_t i;
+
+	for (i = 0; i < N_ELEMENTS(ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
 }
 
 void

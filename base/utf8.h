@@ -18,6 +18,12 @@ uint32_t utf8_get(const char *s, size_t len);
 size_t utf8_put(uint32_t c, char *out);
 
 /*
+ * Does C only say how others are shown (zero width, the direction of text)?
+ * Such a one cannot be seen, and may make a line look like another one.
+ */
+bool utf8_is_format(uint32_t c);
+
+/*
  * Make TEXT harmless to a terminal: control characters, C1 ones too, and what
  * is no UTF-8 become question marks; with LINES newlines stay.
  */

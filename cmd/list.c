@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "ckpt/ckpt.h"
 #include "cmd/json.h"
 #include "session/ended.h"
@@ -257,16 +258,35 @@ format_time(uint64_t t_s, char *out, size_t cap)
 		(void)snprintf(out, cap, "-");
 }
 
-/* A command line may contain anything: no control character gets out. */
-static void
-print_command(const char *command)
+/*
+ * Print TEXT, which may contain anything: no control character gets out, and
+ * what cannot be seen is written as \uXXXX. Its columns, as far as they can
+ * be told without locales; OUT NULL: only these.
+ */
+static int
+show(const char *text, FILE *out)
 {
-	const char *p;
+	size_t len = text == NULL ? 0 : strlen(text);
+	char c[16];
+	int n, columns = 0;
 
-	for (p = command == NULL ? "" : command; *p != 0; p++)
-		(void)putchar(
-		    (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
-	(void)putchar('\n');
+	for (; len > 0; text += n, len -= (size_t)n) {
+		uint32_t u;
+
+		n = utf8_len(text, len);
+		u = n < 1 ? '?' : utf8_get(text, (size_t)n);
+		n = n < 1 ? 1 : n;
+		if (u < 0x20 || (u >= 0x7f && u < 0xa0))
+			u = ' ';
+		if (utf8_is_format(u))
+			(void)snprintf(c, sizeof c, "\\u%04x", (unsigned)u);
+		else
+			c[utf8_put(u, c)] = 0;
+		columns += utf8_is_format(u) ? (int)strlen(c) : 1;
+		if (out != NULL)
+			(void)fputs(c, out);
+	}
+	return columns;
 }
 
 static int
@@ -276,17 +296,6 @@ compare(const void *a, const void *b)
 	    ((const struct row *)b)->name);
 }
 
-/* Columns of TEXT: characters, as far as that can be told without locales. */
-static int
-columns(const char *text)
-{
-	int n = 0;
-
-	for (; *text != 0; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
 static void
 print(const struct rows *rows)
 {
@@ -294,7 +303,7 @@ print(const struct rows *rows)
 	size_t i;
 
 	for (i = 0; i < rows->n; i++) {
-		n = columns(rows->v[i].name);
+		n = show(rows->v[i].name, NULL);
 		widest = n > widest && n <= 32 ? n : widest;
 	}
 	printf("%-*s  %-13s  %-16s  %-8s %-16s  %s\n", widest, "NAME", "STATE",
@@ -305,11 +314,12 @@ print(const struct rows *rows)
 
 		format_time(row->since_s, since, sizeof since);
 		format_time(row->saved_s, saved, sizeof saved);
-		n = columns(row->name);
-		printf("%s%*s  %-13s  %-16s  %-8s %-16s  ", row->name,
+		n = show(row->name, stdout);
+		printf("%*s  %-13s  %-16s  %-8s %-16s  ",
 		    n < widest ? widest - n : 0, "", row->state, since,
 		    row->size, saved);
-		print_command(row->command);
+		(void)show(row->command, stdout);
+		(void)putchar('\n');
 	}
 }
 

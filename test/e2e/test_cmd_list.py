@@ -51,3 +51,12 @@ def test_odd_names_and_commands_are_escaped(sess):
     assert set(rows) == set(names) | {"bytes"}
     assert rows[names[0]]["command"] == 'sh -c sleep 1000 # \t\n\x01\x7f"\\ é'
     assert rows["bytes"]["command"] == "sh -c sleep 1000 # \ufffd\ufffd("
+
+
+def test_what_cannot_be_seen_is_spelt_out(sess):
+    """Nothing in a line of the list makes it look like another one."""
+    sess.ok("-n", "a\u202eb\u200bc", "sh", "-c", "sleep 1000 # \x9b1m\u2066")
+    out = sess.ok()
+    assert "a\\u202eb\\u200bc  detached" in out
+    assert "\\u2066" in out and "\x9b" not in out
+    assert sess.ok("-q") == "a\u202eb\u200bc\n"  # as it is, for scripts
