@@ -233,6 +233,16 @@ int ckpt_rename(int saved_dirfd, const char *from, const char *to,
 int ckpt_export(int saved_dirfd, const char *name, uint64_t generation, int fd,
     uint64_t *ret_len, struct err *e);
 
+/* In the note about a file whose present content was set aside. */
+#define CKPT_SET_ASIDE "had changed since the save: it is now"
+
+/*
+ * May FD, named by the user, be read as a snapshot? What others could have
+ * written may say what they want to be run: a file is the caller's or root's
+ * and not writable by others, readable is fine. -EPERM, -EISDIR.
+ */
+int ckpt_check_source(int fd, struct err *e);
+
 /*
  * Receive from FD what ckpt_export() sent, as a snapshot of NAME, which must
  * have none. Nothing is kept unless all of it is right and could be revived

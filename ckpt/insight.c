@@ -15,6 +15,7 @@
 #include "ckpt/image/objects_of.h"
 #include "ckpt/image/stream.h"
 #include "ckpt/machine.h"
+#include "ckpt/memory/mapping.h"
 #include "ckpt/peek.h"
 #include "ckpt/rehearse.h"
 #include "ckpt/restorer.h"
@@ -81,19 +82,23 @@ read_session(const struct image *img, struct insight *s, struct err *e)
 	    0;
 }
 
+/* SAVED_DIRFD: where the kept copies are; -1: they came with the image. */
 static int
-read_machine(struct image *img, struct insight *s, struct err *e)
+read_machine(struct image *img, int saved_dirfd, struct insight *s,
+    struct err *e)
 {
 	Img__Machine *m = image_find(img, IMG_MACHINE, 0,
 	    &img__machine__descriptor, e);
 	struct err why = { "" };
+	struct ckpt c = { .err = &why, .img = img, .saved_dirfd = saved_dirfd };
 
 	if (m == NULL)
 		return -EBADMSG;
 	s->arch = strdup(m->arch);
 	s->release = strdup(m->release);
 	img__machine__free_unpacked(m, NULL);
-	if (machine_fits(img, &why) < 0 || rehearse(&why) < 0)
+	if (machine_fits(img, &why) < 0 || rehearse(&why) < 0 ||
+	    (saved_dirfd >= 0 && mapping_look(&c) < 0))
 		s->unfit = strdup(why.text);
 	return 0;
 }
@@ -242,7 +247,7 @@ read_processes(const struct image *img, struct insight *s, struct err *e)
 /* ---- from outside ---- */
 
 static int
-look(struct image *img, struct insight *ret_s, struct err *e)
+look(struct image *img, int saved_dirfd, struct insight *ret_s, struct err *e)
 {
 	struct insight s = { .generation = image_generation(img),
 		.image_len = image_file_len(img) };
@@ -250,7 +255,7 @@ look(struct image *img, struct insight *ret_s, struct err *e)
 
 	r = read_session(img, &s, e);
 	if (r == 0)
-		r = read_machine(img, &s, e);
+		r = read_machine(img, saved_dirfd, &s, e);
 	if (r == 0)
 		r = read_processes(img, &s, e);
 	if (r < 0) {
@@ -273,7 +278,7 @@ insight_saved(int saved_dirfd, const char *name, uint64_t generation,
 
 	r = restorer_image(&c, name, &generation);
 	if (r == 0)
-		r = look(c.img, ret_s, e);
+		r = look(c.img, saved_dirfd, ret_s, e);
 	if (c.img != NULL)
 		image_close(c.img);
 	return r;
@@ -290,11 +295,14 @@ insight_file(const char *file, struct insight *ret_s, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "%s", file);
+	r = ckpt_check_source(fd, e);
+	if (r < 0)
+		return r;
 	(void)stream_find_image(fd, &off, &len);
 	r = image_open_part(fd, file, off, len, &img, e);
 	if (r < 0)
 		return r;
-	r = look(img, ret_s, e);
+	r = look(img, -1, ret_s, e);
 	image_close(img);
 	return r;
 }

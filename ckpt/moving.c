@@ -84,9 +84,8 @@ ckpt_export(int saved_dirfd, const char *name, uint64_t generation, int fd,
 	return r;
 }
 
-/* A file that others could have written may say what they want to be run. */
-static int
-check_source(int fd, struct err *e)
+int
+ckpt_check_source(int fd, struct err *e)
 {
 	struct stat st;
 
@@ -97,7 +96,7 @@ check_source(int fd, struct err *e)
 		    "the snapshot cannot be read: it is a directory");
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	if (st.st_uid != geteuid())
+	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(e, -EPERM,
 		    "the file belongs to user %u, not to you: reviving it "
 		    "would run their programs as you",
@@ -133,7 +132,7 @@ ckpt_import(int saved_dirfd, const char *name, int fd, uint64_t *ret_generation,
 	sigset_t before;
 	int r;
 
-	r = check_source(fd, e);
+	r = ckpt_check_source(fd, e);
 	if (r == 0)
 		r = hold_signals(true, &stop_fd, &before, e);
 	if (r < 0)

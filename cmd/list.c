@@ -318,7 +318,7 @@ print(const struct rows *rows)
 		printf("%*s  %-13s  %-16s  %-8s %-16s  ",
 		    n < widest ? widest - n : 0, "", row->state, since,
 		    row->size, saved);
-		(void)show(row->command, stdout);
+		(void)show(row->command == NULL ? "?" : row->command, stdout);
 		(void)putchar('\n');
 	}
 }

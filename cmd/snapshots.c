@@ -42,6 +42,25 @@ snapshots_say_saved(const struct context *c, const Sess__Message *m,
 	    c->stop ? ", revive with sess -revive " : "", c->stop ? name : "");
 }
 
+/*
+ * What differs after a revival, in lines: a person is told ALL, the first
+ * attach tells it again; a script only which files were set aside.
+ */
+static void
+say_notes(const char *text, bool all)
+{
+	size_t len;
+
+	for (; *text != 0; text += len) {
+		const char *end = strchr(text, '\n');
+		const char *aside = strstr(text, CKPT_SET_ASIDE);
+
+		len = end == NULL ? strlen(text) : (size_t)(end + 1 - text);
+		if (all || (aside != NULL && aside < text + len))
+			fprintf(stderr, "%.*s", (int)len, text);
+	}
+}
+
 void
 snapshots_say_revived(const struct context *c, const char *name,
     const struct launch_result *lr)
@@ -53,10 +72,8 @@ snapshots_say_revived(const struct context *c, const char *name,
 	printf("%srevived from %s@%llu, attach with sess -a %s\n",
 	    users_prefix(c, who), name, (unsigned long long)lr->generation,
 	    name);
-	/* A person is told what differs; the first attach tells it again. */
 	(void)fflush(stdout);
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "%s", lr->text);
+	say_notes(lr->text, isatty(STDERR_FILENO));
 }
 
 /* One name, or -all, which takes none. 1: all. */

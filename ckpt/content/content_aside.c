@@ -222,8 +222,8 @@ set_aside(struct ckpt *c, struct content *n, const struct spot *p)
 	n->placed = true;
 	if (r == 0)
 		note(c, NULL,
-		    "%s had changed since the save: it is now %s, and the "
-		    "saved one is in its place",
+		    "%s " CKPT_SET_ASIDE " %s, and the saved one is in its "
+		    "place",
 		    path, name);
 	r = 0;
 	for (size_t i = 0; r >= 0 && i < N_ELEMENTS(companions); i++)

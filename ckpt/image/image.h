@@ -133,7 +133,10 @@ int image_open(int dirfd, uint64_t generation, struct image **ret_img,
 int image_open_fd(int fd, const char *path, struct image **ret_img,
     struct err *e);
 
-/* The same for LEN bytes (0: all) at BASE in it. */
+/*
+ * The same for LEN bytes (0: all) at BASE in it, but whose file it is and who
+ * may write it is for the caller to check.
+ */
 int image_open_part(int fd, const char *path, uint64_t base, uint64_t len,
     struct image **ret_img, struct err *e);
 

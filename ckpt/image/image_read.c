@@ -54,8 +54,32 @@ int
 image_bad(const struct image *img, const char *what, struct err *e)
 {
 	return err_set(e, -EBADMSG,
-	    "%s is damaged (%s); revive an older snapshot of the session",
+	    "%s is damaged (%s); revive an older snapshot of the session, "
+	    "if there is one",
 	    img->path, what);
+}
+
+/* One of the store is for its owner alone. */
+static int
+image_check_owner(int fd, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, -EPERM, "%s is not a file", path);
+	if (st.st_uid != geteuid())
+		return err_set(e, -EPERM,
+		    "%s belongs to user %u, not to you: reviving it would run "
+		    "their programs as you",
+		    path, (unsigned)st.st_uid);
+	if ((st.st_mode & 077) != 0)
+		return err_set(e, -EPERM,
+		    "%s is open to other users (mode %03o): if nobody has "
+		    "changed it, chmod 600 it",
+		    path, (unsigned)(st.st_mode & 0777));
+	return 0;
 }
 
 static int
@@ -67,16 +91,6 @@ image_check_file(struct image *img, struct err *e)
 		return err_sys(e, "%s", img->path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, -EPERM, "%s is not a file", img->path);
-	if (st.st_uid != geteuid())
-		return err_set(e, -EPERM,
-		    "%s belongs to user %u, not to you: reviving it would run "
-		    "their programs as you",
-		    img->path, (unsigned)st.st_uid);
-	if ((st.st_mode & 077) != 0)
-		return err_set(e, -EPERM,
-		    "%s is open to other users (mode %03o): if nobody has "
-		    "changed it, chmod 600 it",
-		    img->path, (unsigned)(st.st_mode & 0777));
 	if (img->len == 0)
 		img->len = (uint64_t)st.st_size;
 	return 0;
@@ -349,7 +363,9 @@ image_load_records(struct image *img, const uint8_t *t, struct err *e)
 int
 image_open_fd(int fd, const char *path, struct image **ret_img, struct err *e)
 {
-	return image_open_part(fd, path, 0, 0, ret_img, e);
+	int r = image_check_owner(fd, path, e);
+
+	return r < 0 ? r : image_open_part(fd, path, 0, 0, ret_img, e);
 }
 
 int

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +67,12 @@ mapped_write(struct ckpt *c, struct image_writer *w, struct mapped *mp,
 	m.ctime_ns = time_ns(st.st_ctim);
 	if (!mp->writable) {
 		r = objects_put(c->req->saved_dirfd, fd, &oid, c->err);
+		if (r == -ENOSPC || r == -EDQUOT)
+			return err_set(c->err, r,
+			    "keeping a copy of %s (%llu KiB): %s: make room "
+			    "there, sess -rm drops snapshots",
+			    mp->path, (unsigned long long)m.size / 1024,
+			    strerror(-r));
 		if (r < 0)
 			return r;
 		o.hash_hi = oid.hash_hi;

@@ -24,6 +24,13 @@ int mapping_verify(struct ckpt *c, const Img__Mm *mm);
 int mapping_open(struct ckpt *c);
 
 /*
+ * Could mapping_open() open all of them now? Of kept copies that it would
+ * use only the length is looked at. Nothing but IMG, SAVED_DIRFD and ERR of C
+ * is needed.
+ */
+int mapping_look(struct ckpt *c);
+
+/*
  * After the open files are there, and what had changed is put back: open the
  * files mapped for writing, make and fill the shared objects. One that is a
  * deleted file which is open as well is that file.

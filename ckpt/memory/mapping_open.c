@@ -25,9 +25,12 @@ unchanged(const Img__Mapped *m, const struct stat *st)
 	    m->mtime_ns;
 }
 
-/* The copy of M that is kept in objects/, as WHY says that M is no use. */
+/*
+ * The copy of M that is kept in objects/, as WHY says that M is no use. Its
+ * length is always looked at, its content only where it is to be USED.
+ */
 static int
-open_kept(struct ckpt *c, const Img__Mapped *m, const char *why)
+open_kept(struct ckpt *c, const Img__Mapped *m, const char *why, bool used)
 {
 	Img__Object *o;
 	autoclose int fd = -1;
@@ -43,7 +46,7 @@ open_kept(struct ckpt *c, const Img__Mapped *m, const char *why)
 		.size = o->size };
 	img__object__free_unpacked(o, NULL);
 	r = objects_open(c->saved_dirfd, &id, &fd, c->err);
-	if (r >= 0)
+	if (r >= 0 && used)
 		r = objects_verify(fd, &id, c->err);
 	if (r == -ENOENT || r == -EBADMSG)
 		return err_set(c->err, r,
@@ -55,12 +58,59 @@ open_kept(struct ckpt *c, const Img__Mapped *m, const char *why)
 	return TAKE_FD(fd);
 }
 
+/* Why FD, opened at the path of M, is no use; NULL: it is what M was. */
+static const char *
+is_no_use(const Img__Mapped *m, int fd)
+{
+	struct stat st;
+
+	if (!m->writable &&
+	    (fd < 0 || fstat(fd, &st) < 0 || !unchanged(m, &st)))
+		return "has changed since";
+	if (m->program &&
+	    faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)
+		return "may not be executed any more";
+	return NULL;
+}
+
+static int
+look(struct ckpt *c, const Img__Mapped *m)
+{
+	autoclose int fd = -1, kept = -1;
+	const char *why;
+
+	fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	why = is_no_use(m, fd);
+	if (why == NULL)
+		return 0;
+	kept = open_kept(c, m, why, false);
+	return kept < 0 ? kept : 0;
+}
+
+int
+mapping_look(struct ckpt *c)
+{
+	size_t n = image_count(c->img, IMG_MAPPED);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		Img__Mapped *m = image_get(c->img, IMG_MAPPED, i,
+		    &img__mapped__descriptor, NULL, c->err);
+
+		if (m == NULL)
+			return -EBADMSG;
+		if (!m->writable)
+			r = look(c, m);
+		img__mapped__free_unpacked(m, NULL);
+	}
+	return r;
+}
+
 static int
 open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 {
 	autoclose int fd = -1;
-	const char *why = NULL;
-	struct stat st;
+	const char *why;
 
 	fd = open(m->path,
 	    (m->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
@@ -69,15 +119,10 @@ open_mapped(struct ckpt *c, const Img__Mapped *m, struct mapped *ret_mapped)
 		    "opening %s, which a program had "
 		    "mapped for writing",
 		    m->path);
-	if (!m->writable &&
-	    (fd < 0 || fstat(fd, &st) < 0 || !unchanged(m, &st)))
-		why = "has changed since";
-	else if (m->program &&
-	    faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) < 0)
-		why = "may not be executed any more";
+	why = is_no_use(m, fd);
 	if (why != NULL) {
 		scope_close(&fd);
-		fd = open_kept(c, m, why);
+		fd = open_kept(c, m, why, true);
 		if (fd < 0)
 			return fd;
 		note(c, NULL, "%s %s: the kept copy is used", m->path, why);

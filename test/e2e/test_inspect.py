@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 
 import forge
@@ -106,3 +107,41 @@ def test_no_control_character_gets_out(sess):
     sess.ok("-save", "v")
     text = sess.ok("-inspect", "v") + sess.ok("-inspect", "-j", "v")
     assert "\033" not in text and "\007" not in text
+
+
+def test_a_kept_copy_that_is_needed_is_missing_or_short(sess):
+    """The file is named, and what a revival could still do is not denied."""
+    prog = sess.work / "prog"
+    shutil.copy("/bin/sleep", prog)
+    prog.chmod(0o755)
+    sess.ok("-n", "v", prog, "1000")
+    sess.ok("-save", "v")
+    was = prog.stat()
+    objects = sess.dir / "saved" / "objects"
+    assert _inspect(sess, "v")["unfit"] is None
+    os.utime(prog, (1, 1))
+    assert _inspect(sess, "v")["unfit"] is None, "the copy would do"
+    (kept,) = objects.glob(f"*-{was.st_size}")
+    kept.chmod(0o700)
+    os.truncate(kept, 100)
+    kept.chmod(0o500)
+    text = sess.ok("-inspect", "v")
+    assert "could not revive" in text and f"{prog} has changed" in text
+    assert "is damaged" in text
+    kept.unlink()
+    unfit = _inspect(sess, "v")["unfit"]
+    assert f"{prog} has changed" in unfit and "is gone" in unfit
+    os.utime(prog, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert _inspect(sess, "v")["unfit"] is None, "the original is as it was"
+
+
+def test_a_file_is_taken_as_revive_takes_it(sess):
+    """Others may read it, but not write it."""
+    sess.ok("-n", "v", "sleep", "1000")
+    stream = sess.work / "stream"
+    sess.ok("-save", "-o", stream, "v")
+    stream.chmod(0o644)
+    assert _inspect(sess, stream)["unfit"] is None
+    stream.chmod(0o666)
+    assert "chmod" in sess.fails("-inspect", stream)
+    assert "chmod" in sess.fails("-revive", "-i", stream, "w")

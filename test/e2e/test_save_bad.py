@@ -154,6 +154,35 @@ def test_an_older_one_is_still_good(sess, saved):
     sess.ok("-k", "v")
 
 
+def test_the_only_one_is_damaged(sess, saved):
+    """No older one is promised, and the list does not leave a hole."""
+    saved.write_bytes(saved.read_bytes()[:-4096])
+    assert "if there is one" in _refused(sess)
+    assert sess.ok().splitlines()[-1].split()[-1] == "?"
+
+
+def test_no_room_for_a_kept_copy(sess):
+    """The line names the file and the way out. saved/ is on a small file
+    system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    sess.ok()
+    place = sess.dir / "saved"
+    place.mkdir(mode=0o700, exist_ok=True)
+    how = f"size=1m,mode=700,uid={sess.user.uid},gid={sess.user.gid}"
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", how, "none", place], check=True
+    )
+    try:
+        sess.ok("-n", "v", "sleep", "1000")
+        err = sess.fails("-save", "v")
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+    assert re.search(r"copy of /\S+ \(\d+ KiB\): No space", err), err
+    assert "sess -rm" in err
+    sess.ok("-k", "v")
+
+
 def test_program_files_gone(sess, saved):
     """The objects that the image needs: without them and with the originals
     it comes back."""

@@ -33,8 +33,9 @@ def _away(sess, t):
 
 
 def _back(sess):
-    out = sess.ok("-revive", "k")
-    return out, attach(sess, "-a", "k")
+    r = sess.run("-revive", "k")
+    assert r.status == 0, r
+    return r.out + r.err, attach(sess, "-a", "k")
 
 
 def test_a_file_that_was_changed_meanwhile(sess):
@@ -49,10 +50,12 @@ def test_a_file_that_was_changed_meanwhile(sess):
     saved = data.read_text()
     _away(sess, t)
     data.write_text("written by somebody later\n")
-    _, t = _back(sess)
+    said, t = _back(sess)
     assert data.read_text() == saved
     aside = list(sess.work.glob("data.sess-*"))
     assert len(aside) == 1, list(sess.work.iterdir())
+    (line,) = [x for x in said.splitlines() if f"{data} had changed" in x]
+    assert aside[0].name in line
     assert aside[0].read_text() == "written by somebody later\n"
     t.line("echo more >&3; echo done-$?")
     t.wait("done-0")
