@@ -1,6 +1,7 @@
 """A save, a power-off or a power loss, another boot, a revival: with Debian's
 kernels, in QEMU (machine.py), as an ordinary user and as root. Each machine
-carries all of programs.py at once."""
+carries all of programs.py at once, and the ordinary user's sessions are revived
+by himself and by root in turns."""
 
 import pytest
 
@@ -52,9 +53,12 @@ def _upgrade(m, user):
     )
 
 
-def _revive(m, user):
+def _revive(m, user, by_root):
     _upgrade(m, user)
-    m.run(user, "sess -revive -all")
+    if by_root and user != "root":
+        m.run("root", f"sess -revive -user {user} -all")
+    else:
+        m.run(user, "sess -revive -all")
     m.run(user, "grep /objects/ /proc/$(sess -pid scratch)/maps")
 
 
@@ -71,6 +75,6 @@ def test_sessions_outlive_reboots(box, boots):
         _save(box, sessions, lost)
         box.boot(series)
         for user in USERS:
-            _revive(box, user)
+            _revive(box, user, by_root=n % 2 == 0)
         for s in sessions:
             s.program.use(s, n, last, lost)
