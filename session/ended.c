@@ -1,6 +1,9 @@
 /*
  * ended.c - see ended.h. The files are named by a hash of the session's name
  * (any name fits) and hold an Ended message (sess.proto).
+ * That somebody has seen one is a bit of its mode: who says so may be the server
+ * of a session whose name has been taken again meanwhile, and must not bring
+ * back a record that the next one has removed.
  */
 #include "session/ended.h"
 
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +29,7 @@
 #define FILE_MAX 8192
 #define KEY_LEN 32
 #define DAY_S 86400
+#define SEEN_MODE 0700   /* 0600: not yet */
 #define SEEN_KEEP_S 3600 /* for others who ask: -wait */
 
 void
@@ -90,9 +95,11 @@ static int
 get_key(const struct places *p, const char *key, struct ended *ret_d)
 {
 	struct buf b autobuf = BUF_INIT(FILE_MAX);
+	struct stat st = { .st_mode = 0 };
 	Sess__Ended *m;
 	int r;
 
+	(void)fstatat(p->ended, key, &st, AT_SYMLINK_NOFOLLOW);
 	r = io_read_file(p->ended, key, &b);
 	if (r < 0)
 		return r;
@@ -108,7 +115,7 @@ get_key(const struct places *p, const char *key, struct ended *ret_d)
 		.created_s = m->created_s,
 		.ended_s = m->ended_s,
 		.generation = m->has_generation ? m->generation : UINT64_MAX,
-		.seen = m->seen };
+		.seen = m->seen || (st.st_mode & S_IXUSR) != 0 };
 	sess__ended__free_unpacked(m, NULL);
 	return 0;
 }
@@ -135,20 +142,16 @@ ended_get(const struct places *p, const char *name, struct ended *ret_d)
 int
 ended_see(const struct places *p, const char *name, bool keep)
 {
-	struct ended d;
-	int r;
+	char key[KEY_LEN + 1];
+	autoclose int fd = -1;
 
 	if (!keep) {
 		ended_remove(p, name);
 		return 0;
 	}
-	r = ended_get(p, name, &d);
-	if (r < 0)
-		return r;
-	d.seen = true;
-	r = ended_put(p, &d, NULL);
-	ended_done(&d);
-	return r;
+	make_key(name, key);
+	fd = openat(p->ended, key, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 || fchmod(fd, SEEN_MODE) < 0 ? -errno : 0;
 }
 
 void
