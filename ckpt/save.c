@@ -43,9 +43,10 @@
 #include "ckpt/writer.h"
 
 #define STOP_MS 200 /* for the tree to stop, before it is let go again */
-#define STOP_TRIES 5
-#define VDSO_TRIES 16  /* for threads to leave the [vdso]... */
-#define VDSO_NS 100000 /* ... and the time they are given */
+#define STOP_TRIES 20
+#define STOP_PAUSE_MS 300 /* for what waits for a disk to get its turn */
+#define VDSO_TRIES 16     /* for threads to leave the [vdso]... */
+#define VDSO_NS 100000    /* ... and the time they are given */
 
 #define GONE_TRIES 5000 /* milliseconds until killed processes are gone */
 
@@ -64,12 +65,15 @@ static int
 stop_tree(struct ckpt *c)
 {
 	const struct timespec moment = { .tv_nsec = VDSO_NS };
+	const struct timespec pause = { .tv_nsec = STOP_PAUSE_MS * 1000000 };
 	int r = -ETIMEDOUT;
 
 	/* What cannot even be let go again (freeze.h) will not stop soon. */
 	for (int i = 0;
 	     i < STOP_TRIES && r == -ETIMEDOUT && c->frozen.n_threads == 0;
 	     i++) {
+		if (i > 0)
+			(void)nanosleep(&pause, NULL);
 		r = FAULT("save.stop", c->err);
 		if (r >= 0)
 			r = freeze_all(&c->frozen, tree_find, c, STOP_MS,
