@@ -142,18 +142,26 @@ def processes_of(sess_dir):
     return {p for p in found - spare if state(p) not in (None, "Z")}
 
 
+def is_over(pid):
+    """Gone, or a zombie: its files are closed. Its environment is lost before
+    that, so that it is no longer found while it still holds its locks."""
+    return state(pid) in (None, "Z", "X")
+
+
 def end_processes(sess_dir):
     """SIGKILL all of them, by pid, until none is left."""
+    killed = set()
 
     def none_left():
         left = processes_of(sess_dir)
+        killed.update(left)
         for p in left:
             try:
                 os.kill(p, signal.SIGKILL)
             except OSError as e:
                 if e.errno not in (errno.ESRCH, errno.EPERM):
                     raise
-        return not left
+        return not left and all(is_over(p) for p in killed)
 
     wait_until(
         none_left,

@@ -125,7 +125,7 @@ class House:
                     os.kill(p, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            return not self.processes()
+            return not self.processes() and all(map(harness.is_over, found))
 
         harness.wait_until(none_left)
 

@@ -18,10 +18,12 @@ def start(sess, *names):
 
 def lose_power(sess):
     """Servers first: none of them sees its program end."""
-    for pid in sess.processes():
+    found = sess.processes()
+    for pid in found:
         if harness.comm(pid) == "sess-server":
             harness.signal_pid(pid, 9)
     harness.end_processes(sess.dir)
+    harness.wait_until(lambda: all(harness.is_over(p) for p in found))
 
 
 def test_all_are_saved_and_ended_and_come_back(sess):

@@ -103,8 +103,12 @@ def test_limits_are_those_of_a_login(house):
     start(house, "alice", "work")
     house.ok("alice", "-save", "-stop", "work")
     house.ok("root", "-revive", "-user", "alice", "work")
-    (server,) = [p for p in house.processes("alice")
-                 if harness.comm(p) == "sess-server"]
+    # Until its program is in place it is still a copy of the server.
+    (server,) = harness.wait_until(lambda: [
+        found for found in [[
+            p for p in house.processes("alice")
+            if harness.comm(p) == "sess-server"]] if len(found) == 1
+    ])[0]
     limits = harness._read(server, "limits").decode().splitlines()
     (nofile,) = [x.split() for x in limits if x.startswith("Max open files")]
     assert nofile[3:5] == ["333", "400"]
