@@ -119,7 +119,7 @@ def test_a_directory_that_is_a_link(sess, sess_dir, work_dir):
     sess.ok()
     os.rmdir(sess_dir / "run")
     os.symlink(work_dir, sess_dir / "run")
-    assert "not a directory" in sess.fails("-n", "x", "true")
+    assert "symbolic link" in sess.fails("-n", "x", "true")
     assert os.listdir(work_dir) == []
 
 

@@ -197,12 +197,16 @@ class Nap(Program):
     command = "sess -n nap python3 nap.py"
     files = {
         "nap.py": """\
+            import os
             import subprocess
             import time
             begun = time.monotonic()
             print("begun", file=open("nap.log", "w"), flush=True)
             subprocess.run(["sleep", "60"])
-            print(time.monotonic() - begun, file=open("nap.log", "w"))
+            with open("nap.log", "w") as f:
+                print(time.monotonic() - begun, file=f, flush=True)
+                os.fsync(f.fileno())
+            time.sleep(100000)  # for every save there is a session
         """
     }
 
