@@ -35,7 +35,7 @@ def test_all_are_saved_and_ended_and_come_back(sess):
         "saved as c@1",
     ]
     assert states(sess) == {n: "saved" for n in "abc"}
-    assert not sess.processes()
+    harness.wait_until(lambda: not sess.processes())
     out = sess.ok("-revive", "-all")
     assert [x.split(",")[0] for x in out.splitlines()] == [
         f"revived from {n}@1" for n in "abc"

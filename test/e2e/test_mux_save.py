@@ -20,7 +20,7 @@ def test_terminals_are_told_that_the_session_was_saved(sess):
     assert "saved as work@1, revive with sess -revive work" in t.text
     line = sess.ok().splitlines()[1]
     assert line.split()[:2] == ["work", "saved"] and "bash --norc" in line
-    assert not sess.processes()
+    harness.wait_until(lambda: not sess.processes())
 
 
 def test_what_was_on_the_screen_is_there_after_a_revival(sess):

@@ -411,4 +411,4 @@ def make_disk(path, users, files):
                 (home / name).write_text(text)
         _install(tree)
         tree.chmod(0o755)
-        _make_ext4(tree, path, 256)
+        _make_ext4(tree, path, 1024)
