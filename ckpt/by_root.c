@@ -15,6 +15,7 @@
 
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/pass.h"
 #include "base/scope.h"
 #include "ckpt/space.h"
 
@@ -40,28 +41,15 @@ by_root_ask(const struct by_root *b, const char *name, uint64_t generation,
 {
 	struct clocks clocks = { m->monotonic_ns, m->boottime_ns };
 	struct order o = { .generation = generation, .force = force };
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u = { .space = { 0 } };
-	struct iovec iov = { .iov_base = &o, .iov_len = sizeof o };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.space,
-		.msg_controllen = sizeof u.space };
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+	int r;
 
 	if (strlen(name) >= sizeof o.name)
 		return err_set(e, -ENAMETOOLONG, "the name is too long");
 	(void)snprintf(o.name, sizeof o.name, "%s", name);
-	*cm = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-		.cmsg_len = CMSG_LEN(sizeof saved_dirfd) };
-	memcpy(CMSG_DATA(cm), &saved_dirfd, sizeof saved_dirfd);
-	if (send(b->sock, &clocks, sizeof clocks, MSG_NOSIGNAL) < 0 ||
-	    sendmsg(b->sock, &msg, MSG_NOSIGNAL) < 0)
-		return err_sys(e, "root's helper has gone");
-	return 0;
+	r = pass_send(b->sock, &clocks, sizeof clocks, NULL, 0, 0);
+	if (r >= 0)
+		r = pass_send(b->sock, &o, sizeof o, &saved_dirfd, 1, 0);
+	return r < 0 ? err_num(e, r, "root's helper has gone") : 0;
 }
 
 /* ---- in the helper ---- */
@@ -76,26 +64,8 @@ give_up(struct restorer *rs, int result)
 static int
 recv_order(int sock, struct order *ret_o, int *ret_fd, struct err *e)
 {
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u;
-	struct iovec iov = { .iov_base = ret_o, .iov_len = sizeof *ret_o };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.space,
-		.msg_controllen = sizeof u.space };
-	struct cmsghdr *cm;
-	ssize_t n;
-
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	cm = n == (ssize_t)sizeof *ret_o ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (cm == NULL || cm->cmsg_type != SCM_RIGHTS ||
-	    cm->cmsg_len != CMSG_LEN(sizeof *ret_fd))
+	if (pass_recv(sock, ret_o, sizeof *ret_o, ret_fd, 1) != 1)
 		return err_set(e, -EBADMSG, "the server asks for no image");
-	memcpy(ret_fd, CMSG_DATA(cm), sizeof *ret_fd);
 	ret_o->name[NAME_CAP - 1] = 0;
 	return 0;
 }

@@ -15,12 +15,12 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/pass.h"
 #include "base/scope.h"
 #include "ckpt/files/files.h"
 #include "ckpt/memory/load.h"
@@ -319,13 +319,6 @@ int
 restorer_report(struct restorer *rs, int result)
 {
 	struct report rep = { .result = result, .err = rs->err };
-	union {
-		char space[CMSG_SPACE(N_REPORT_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} u;
-	struct iovec iov = { .iov_base = &rep, .iov_len = sizeof rep };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cm;
 	int fds[N_REPORT_FDS];
 
 	if (rs->c.notes.len > 0)
@@ -339,15 +332,9 @@ restorer_report(struct restorer *rs, int result)
 		fds[4] = (int)syscall(SYS_pidfd_open, getpid(), 0);
 		if (fds[2] < 0) /* the first process has ended before */
 			fds[2] = fds[3];
-		msg.msg_control = u.space;
-		msg.msg_controllen = sizeof u.space;
-		cm = CMSG_FIRSTHDR(&msg);
-		*cm = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS,
-			.cmsg_len = CMSG_LEN(sizeof fds) };
-		memcpy(CMSG_DATA(cm), fds, sizeof fds);
 	}
-	return sendmsg(rs->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return pass_send(rs->sock, &rep, sizeof rep, fds,
+	    result >= 0 ? N_REPORT_FDS : 0, 0);
 }
 
 static void

@@ -25,6 +25,7 @@
 
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/pass.h"
 #include "base/scope.h"
 #include "ckpt/by_root.h"
 #include "ckpt/image/store.h"
@@ -140,33 +141,18 @@ pid_of(int pidfd)
 static int
 receive(int sock, struct report *rep, int fds[N_REPORT_FDS], struct err *e)
 {
-	union {
-		char space[CMSG_SPACE(N_REPORT_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} u;
-	struct iovec iov = { .iov_base = rep, .iov_len = sizeof *rep };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.space,
-		.msg_controllen = sizeof u.space };
-	struct cmsghdr *cm;
-	ssize_t n;
+	int n = pass_recv(sock, rep, sizeof *rep, fds, N_REPORT_FDS);
 
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof *rep)
+	if (n < 0 && n != -EMFILE)
 		return err_set(e, -EIO,
 		    "the restorer was killed: nothing "
 		    "was revived");
-	if (rep->result < 0) {
+	if (n >= 0 && rep->result < 0) {
 		*e = rep->err;
 		return rep->result;
 	}
-	cm = CMSG_FIRSTHDR(&msg);
-	if (cm == NULL || cm->cmsg_len != CMSG_LEN(N_REPORT_FDS * sizeof(int)))
+	if (n <= 0)
 		return err_set(e, -EIO, "the restorer sent no terminal");
-	memcpy(fds, CMSG_DATA(cm), N_REPORT_FDS * sizeof(int));
 	return 0;
 }
 

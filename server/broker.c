@@ -12,60 +12,17 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/pass.h"
 #include "base/scope.h"
 #include "ckpt/by_root.h"
 #include "server/launch.h"
 
-#define FDS_LEN (N_LAUNCH_FDS * sizeof(int))
-
-union control {
-	char space[CMSG_SPACE(FDS_LEN)];
-	struct cmsghdr align;
-};
-
 int
 broker_order(int sock, const int *fds, struct err *e)
 {
-	union control u = { .space = { 0 } };
-	struct iovec iov = { .iov_base = (char[1]){ 0 }, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.space,
-		.msg_controllen = sizeof u.space };
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+	int r = pass_send(sock, "", 1, fds, N_LAUNCH_FDS, 0);
 
-	*cm = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-		.cmsg_len = CMSG_LEN(FDS_LEN) };
-	memcpy(CMSG_DATA(cm), fds, FDS_LEN);
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0)
-		return err_sys(e, "root's part of the command has gone");
-	return 0;
-}
-
-/* One byte and the descriptors. False: the command has ended. */
-static bool
-recv_order(int sock, int fds[N_LAUNCH_FDS])
-{
-	union control u;
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.space,
-		.msg_controllen = sizeof u.space };
-	struct cmsghdr *cm;
-	ssize_t n;
-
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	cm = n == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (cm == NULL || cm->cmsg_type != SCM_RIGHTS ||
-	    cm->cmsg_len != CMSG_LEN(FDS_LEN))
-		return false;
-	memcpy(fds, CMSG_DATA(cm), FDS_LEN);
-	return true;
+	return r < 0 ? err_num(e, r, "root's part of the command has gone") : 0;
 }
 
 /* The server-to-be: leave the helper behind and be the user. */
@@ -108,9 +65,11 @@ static _Noreturn void
 serve(int sock, const struct account *a)
 {
 	int fds[N_LAUNCH_FDS], i;
+	char byte;
 	pid_t pid;
 
-	while (recv_order(sock, fds)) {
+	/* Else the command has ended. */
+	while (pass_recv(sock, &byte, 1, fds, N_LAUNCH_FDS) == N_LAUNCH_FDS) {
 		pid = fork();
 		if (pid == 0) {
 			(void)setsid();

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/pass.h"
 #include "base/scope.h"
 #include "base/utf8.h"
 
@@ -54,34 +55,12 @@ int
 proto_send(int sock, const Sess__Message *m, const int *fds, size_t n_fds,
     int flags)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(PROTO_FDS * sizeof(int))];
-	} control = { .bytes = { 0 } };
-	struct iovec iov = { 0 };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	autofree uint8_t *data = NULL;
-	struct cmsghdr *c;
-	ssize_t n;
+	size_t len;
 	int r;
 
-	r = proto_encode(m, &data, &iov.iov_len);
-	if (r < 0)
-		return r;
-	iov.iov_base = data;
-	if (n_fds > 0) {
-		h.msg_control = control.bytes;
-		h.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-	}
-	do
-		n = sendmsg(sock, &h, flags | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	r = proto_encode(m, &data, &len);
+	return r < 0 ? r : pass_send(sock, data, len, fds, n_fds, flags);
 }
 
 /* Take the descriptors out of H; those beyond PROTO_FDS were cut off. */
