@@ -1,7 +1,7 @@
 /*
  * modes_state.h - what the files of modes.h share: modes_scan.c reads
- * sequences, modes.c and modes_osc.c know what they mean, modes_text.c says
- * them again.
+ * sequences, modes_csi.c and modes_osc.c know what they mean, modes.c holds
+ * what they leave, modes_text.c says it again.
  */
 #ifndef MODES_STATE_H
 #define MODES_STATE_H
@@ -111,7 +111,27 @@ struct modes {
 	bool linux_palette; /* by the Linux console's ESC ] P */
 };
 
-/* modes.c: what a sequence that has been read to its end means. */
+/* ---- modes.c ---- */
+
+/* The index of mode NUMBER, ANSI or (0) private, in modes_table; -1: none. */
+int modes_find(unsigned number, unsigned ansi);
+
+/* Is it set? It must be in the table. */
+bool modes_is_on(const struct modes *m, unsigned number, unsigned ansi);
+
+/* As ESC 7 and 8 on the screen that is shown. */
+void modes_save_cursor(struct modes *m);
+void modes_restore_cursor(struct modes *m);
+
+/* N_RESOURCES of the keyboard: as they were before the program. */
+void modes_reset_keys(int *resources);
+
+/* As RIS, and as at the beginning. */
+void modes_reset(struct modes *m);
+
+/* ---- modes_csi.c, modes_osc.c ---- */
+
+/* What has been read to its end, in m->seq or m->string: do what it means. */
 void modes_csi(struct modes *m, char final);
 void modes_escape(struct modes *m, char final);
 void modes_osc(struct modes *m);
