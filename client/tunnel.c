@@ -52,7 +52,7 @@ enter(struct tunnel *t)
 
 	if (t->tty < 0)
 		return;
-	if (!t->raw && tcgetpgrp(t->tty) == getpgrp()) {
+	if (!t->raw && t->in >= 0 && tcgetpgrp(t->tty) == getpgrp()) {
 		(void)tcsetattr(t->tty, TCSADRAIN, &raw);
 		t->raw = true;
 	}
@@ -71,7 +71,10 @@ leave(struct tunnel *t)
 static void
 find_terminal(struct tunnel *t)
 {
-	t->in = isatty(STDIN_FILENO) ? STDIN_FILENO : -1;
+	/* What reads something else than us may want keys all the same. */
+	t->in = isatty(STDIN_FILENO) ? STDIN_FILENO :
+	    isatty(STDOUT_FILENO)    ? STDOUT_FILENO :
+				       -1;
 	t->out = isatty(STDOUT_FILENO) ? STDOUT_FILENO :
 	    isatty(STDERR_FILENO)      ? STDERR_FILENO :
 					 t->in;
@@ -181,6 +184,7 @@ take_input(struct tunnel *t)
 		take_stop_key(t);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		t->in = -1;
+		leave(t);
 	}
 }
 

@@ -110,6 +110,34 @@ def test_pipes_are_passed_and_nothing_is_lost(inside, sess):
     assert "20000" in t.lines
 
 
+def prompt(t):
+    """The shell reads again: what is typed before goes to what runs."""
+    t.wait(lambda t: t.text.rstrip().endswith("\nok>"))
+
+
+def test_keys_are_read_where_the_input_is_something_else(inside, sess):
+    """They are the program's, as from /dev/tty; and ^C is one of them."""
+    t = inside
+    t.line("clear; echo piped | sess -outside sh -c "
+           "'read a; echo rea''dy; read b </dev/tty; echo $a-$b'")
+    row(t, "ready")
+    t.line("typed")
+    row(t, "piped-typed")
+    prompt(t)
+    t.line("sess -outside sh -c 'echo go''es; exec sleep 1000' </dev/null; "
+           "printf '\\nis-%s\\n' $?")
+    row(t, "goes")
+    t.send("\x03")
+    row(t, "is-130")
+    prompt(t)
+    # None of it is a terminal's but the errors: keys are left to others.
+    t.line("sess -outside sh -c 'echo no''w >&2; exec sleep 1000' </dev/null | "
+           "(trap '' INT; cat); printf '\\nwas-%s\\n' ${PIPESTATUS[0]}")
+    row(t, "now")
+    t.send("\x03")
+    row(t, "was-130")
+
+
 def test_signals_and_the_end_of_the_client(inside, sess, user):
     t = inside
     t.line("clear; sess -outside sh -c 'echo $$ >pid; trap \"echo hu''p\" USR1;"
