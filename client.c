@@ -340,6 +340,12 @@ release(struct client *c)
 }
 
 int
+client_check(struct err *e)
+{
+	return loan_check(e);
+}
+
+int
 client_attach(int sock, const struct client_options *o, struct err *e)
 {
 	struct client c = { .o = o,

@@ -31,6 +31,12 @@ struct client_options {
 };
 
 /*
+ * Could client_attach() be left again? -ENOTTY: only the output would go to a
+ * terminal, so that nobody could type the detach key.
+ */
+int client_check(struct err *e);
+
+/*
  * Attach the terminal on standard input and output to the session behind
  * SOCK, which is closed, until it is detached or the session ends. The exit
  * status of the command: the program's own (128 + signal), 0 when detached.

@@ -62,11 +62,21 @@ write_bounded(int tty, const uint8_t *data, size_t len)
 }
 
 int
+loan_check(struct err *e)
+{
+	if (isatty(0) || !isatty(1))
+		return 0;
+	return err_set(e, -ENOTTY,
+	    "standard input is no terminal: attach with </dev/tty, or have it "
+	    "typed by sess -send");
+}
+
+int
 loan_make(struct loan *l, const char *name, int *ret_fd, struct err *e)
 {
 	int fd = -1, r;
 
-	l->tty = isatty(0) ? 0 : isatty(1) ? 1 : -1;
+	l->tty = isatty(0) ? 0 : -1;
 	if (l->tty >= 0 && tcgetattr(l->tty, &l->before) < 0)
 		return err_sys(e, "cannot read the terminal's settings");
 	if (pty_same(0, 1))

@@ -26,8 +26,14 @@ struct loan {
 };
 
 /*
- * Find the terminal on standard input and output, what it knows, and the
- * descriptor to lend. NAME, of the session, begins a remark on the terminal;
+ * Is there somebody who types? A terminal that only gets the output would be
+ * left without one, and without a way out. -ENOTTY: so it is.
+ */
+int loan_check(struct err *e);
+
+/*
+ * Find the terminal on standard input, what it knows, and the descriptor to
+ * lend. NAME, of the session, begins a remark on the terminal;
  * NULL: none is made.
  */
 int loan_make(struct loan *l, const char *name, int *ret_fd, struct err *e);

@@ -30,6 +30,8 @@ commands_create(struct context *c, const char *name, char **rest, bool attach)
 	int r;
 
 	r = session_check_name(name, &c->err);
+	if (r == 0 && attach)
+		r = client_check(&c->err);
 	if (r < 0)
 		return r;
 	alive = commands_lives(c, name);
@@ -90,7 +92,9 @@ attach(struct context *c, const char *name, bool runs)
 	r = commands_connect(c, name, &sock);
 	if (r < 0)
 		return r;
-	r = client_ask(sock, &ask, ASK_MS, &k, &c->err);
+	r = client_check(&c->err);
+	if (r == 0)
+		r = client_ask(sock, &ask, ASK_MS, &k, &c->err);
 	if (runs && (r == -EPIPE || (r == 0 && k.msg->ended)))
 		r = err_set(&c->err, -ESTALE, "session '%s' has just ended",
 		    name);
@@ -171,7 +175,9 @@ run_any(struct context *c, char *arg, char **rest)
 	if (commands_is_saved(c, arg)) {
 		struct launch l = { .name = arg, .revive = true };
 
-		r = commands_start(c, &l, NULL);
+		r = client_check(&c->err);
+		if (r == 0)
+			r = commands_start(c, &l, NULL);
 		return r < 0 ? r : commands_attach(c, arg);
 	}
 	return run_create(c, arg, rest);

@@ -289,6 +289,47 @@ def test_a_pipe_is_relayed(sess):
     assert r.status == 5 and "42" in r.out and r.err == ""
 
 
+@pytest.mark.parametrize("fed", ["</dev/null", "0<&-", "<file", "echo typed |"])
+def test_a_terminal_that_nobody_types_on_is_refused(sess, work_dir, fed):
+    """It would be raw, and nothing typed on it could ever detach it."""
+    (work_dir / "file").write_text("typed\n")
+    sess.ok("-n", "runs", "cat")
+
+    def run(args):
+        line = f"{sess.binary} {args}"
+        line = f"{fed} {line}" if fed.endswith("|") else f"{line} {fed}"
+        t = sess.program(["sh", "-c", f"stty -echo; {line}"], cols=120)
+        now = t.modes
+        assert t.wait_exit() == 1
+        assert "standard input is no terminal" in t.text
+        assert "</dev/tty" in t.text and "sess -send" in t.text
+        assert b"\x1b" not in t.raw
+        assert now()[3] & termios.ICANON and now()[1] & termios.OPOST
+
+    run("-a runs")
+    run("-A runs")
+    run("-r -a runs")
+    for command in ("-c", "-A"):
+        run(f"{command} new cat")
+    assert "new" not in sess.ok() and "detached" in sess.ok()
+    assert "typed" not in sess.ok("-history", "runs")
+    # What only asks goes on as before.
+    t = sess.program(["sh", "-c", f"{sess.binary} -n other cat </dev/null"])
+    assert t.wait_exit() == 0
+
+
+def test_the_way_that_the_refusal_names(sess):
+    sess.ok("-n", "runs", "sh", "-c", "echo here; exec cat")
+    line = f"echo runs | xargs sh -c '{sess.binary} -a $0 </dev/tty'"
+    t = sess.program(["sh", "-c", line], rows=20)
+    t.wait("here")
+    t.line("typed")
+    t.wait("typed\ntyped")
+    assert "80x20" in sess.ok()
+    t.detach()
+    assert t.modes() == t.modes_before
+
+
 def test_large_input_through_a_pipe_arrives(sess, work_dir):
     text = "".join(f"line {i}\n" for i in range(60000))
     sess.ok("-n", "sink", "sh", "-c", "stty raw -echo; echo go; cat > sink")
