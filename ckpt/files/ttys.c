@@ -9,15 +9,14 @@
  * after a lost connection.
  *
  * Everything is asked and set through the master, which needs no place in
- * the terminal's session, except what only the session itself may do:
- * TIOCSCTTY and TIOCSPGRP are called in its leader.
+ * the terminal's session, except what only the session itself may do
+ * (ttys_control.c).
  */
 #include "ckpt/files/ttys_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +25,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/procfs.h"
 #include "base/scope.h"
 
-#define SLAVE_MAJOR 136 /* to 143: linux/major.h */
-#define LDISC_TTY 0     /* N_TTY */
+#define LDISC_TTY 0 /* N_TTY */
 
 struct ttys *
 ttys_get(struct ckpt *c)
@@ -241,124 +238,6 @@ find_session_tty(struct ckpt *c)
 	return 0;
 }
 
-/* ---- save: whom they control ---- */
-
-static int
-ttys_save(struct ckpt *c, struct task *t)
-{
-	struct ttys *ts = ttys_get(c);
-	struct procfs_stat st;
-	int r;
-
-	if (ts == NULL)
-		return -ENOMEM;
-	if (ts->n_cttys == ts->cap_cttys) {
-		size_t cap = ts->cap_cttys == 0 ? 16 : ts->cap_cttys * 2;
-		void *p = reallocarray(ts->cttys, cap, sizeof *ts->cttys);
-
-		if (p == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-		ts->cttys = p;
-		ts->cap_cttys = cap;
-	}
-	r = procfs_stat(t->pid, &st);
-	if (r < 0)
-		return err_num(c->err, r, "reading /proc/%d/stat", t->pid);
-	ts->cttys[ts->n_cttys++] = (struct ctty){ .task = t,
-		.tty_nr = st.tty_nr,
-		.pgrp = st.pgrp,
-		.tpgid = st.tpgid };
-	return 0;
-}
-
-/* Major and minor as in /proc/PID/stat: kernel, new_encode_dev(). */
-static dev_t
-decode_dev(int nr)
-{
-	unsigned n = (unsigned)nr;
-
-	return makedev((n & 0xfff00) >> 8, (n & 0xff) | ((n >> 12) & 0xfff00));
-}
-
-static struct tty *
-controlling(struct ttys *ts, const struct ctty *ct)
-{
-	dev_t rdev = decode_dev(ct->tty_nr);
-	struct tty *found = NULL;
-
-	for (size_t i = 0; i < ts->n; i++) {
-		struct tty *t = ts->v[i];
-
-		if (major(rdev) == SLAVE_MAJOR && t->index == minor(rdev) &&
-		    !t->gone && (found == NULL || t->rec.session))
-			found = t;
-	}
-	return found;
-}
-
-static pid_t
-vpgid_of(const struct ttys *ts, pid_t pgid)
-{
-	for (size_t i = 0; i < ts->n_cttys; i++)
-		if (ts->cttys[i].pgrp == pgid)
-			return ts->cttys[i].task->vpgid;
-	return 0;
-}
-
-/* Tasks of T's session that have given T up (TIOCNOTTY). */
-static int
-find_without(struct ckpt *c, struct ttys *ts, struct tty *t)
-{
-	size_t n = 0;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < ts->n_cttys; i++) {
-			const struct ctty *ct = &ts->cttys[i];
-
-			if (ct->tty_nr != 0 ||
-			    (uint32_t)ct->task->vsid != t->rec.sid)
-				continue;
-			if (pass == 0)
-				n++;
-			else
-				t->rec.without[t->rec.n_without++] =
-				    (uint32_t)ct->task->vpid;
-		}
-		if (n == 0)
-			break;
-		if (pass == 0)
-			t->rec.without = calloc(n, sizeof(uint32_t));
-		if (t->rec.without == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-	}
-	return 0;
-}
-
-static int
-find_controlled(struct ckpt *c, struct ttys *ts)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < ts->n_cttys; i++) {
-		const struct ctty *ct = &ts->cttys[i];
-		struct tty *t;
-
-		if (ct->tty_nr == 0 || ct->task->vsid != ct->task->vpid)
-			continue;
-		t = controlling(ts, ct);
-		if (t == NULL) {
-			note(c, ct->task,
-			    "its controlling terminal is "
-			    "outside the session and will be gone");
-			continue;
-		}
-		t->rec.sid = (uint32_t)ct->task->vsid;
-		t->rec.foreground = (uint32_t)vpgid_of(ts, ct->tpgid);
-		r = find_without(c, ts, t);
-	}
-	return r;
-}
-
 /* ---- save: what they hold ---- */
 
 static int
@@ -498,7 +377,7 @@ ttys_save_tree(struct ckpt *c)
 		return -ENOMEM;
 	r = find_session_tty(c);
 	if (r >= 0)
-		r = find_controlled(c, ts);
+		r = ttys_find_controlled(c, ts);
 	for (size_t i = 0; r >= 0 && i < ts->n; i++)
 		r = save_one(c, ts->v[i], i + 1);
 	return r;
@@ -520,7 +399,7 @@ const struct file_kind kind_master = {
 
 const struct resource res_ttys = {
 	.name = "terminals",
-	.save = ttys_save,
+	.save = ttys_note_control,
 	.save_tree = ttys_save_tree,
 	.open = ttys_open,
 };

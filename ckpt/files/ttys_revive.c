@@ -2,15 +2,12 @@
  * ttys_revive.c - the reviving side of ttys.h.
  *
  * The private devpts gives the lowest free number: gaps are filled while the
- * masters are made. The sessions take their terminals when their leaders are
- * born (ttys_claim()); foreground groups are set when all groups exist.
+ * masters are made.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -284,96 +281,6 @@ ttys_open(struct ckpt *c)
 			scope_close(&t->slave);
 	}
 	return 0;
-}
-
-/* ---- whom they control ---- */
-
-int
-ttys_claim(struct ckpt *c, struct task *leader)
-{
-	struct ttys *ts = c->files != NULL ? c->files->ttys : NULL;
-
-	for (size_t i = 0; ts != NULL && i < ts->n; i++) {
-		const struct tty *t = ts->v[i];
-		int64_t r;
-
-		if (t->loaded->sid == 0 || t->gone ||
-		    t->loaded->sid != (uint32_t)leader->vpid)
-			continue;
-		r = task_must(c, leader, "taking its terminal", SYS_ioctl,
-		    (uint64_t)t->slave, TIOCSCTTY, 0, 0, 0, 0);
-		if (r < 0)
-			return (int)r;
-	}
-	return 0;
-}
-
-static int
-set_foreground(struct ckpt *c, const struct tty *t)
-{
-	struct task *leader = task_find(c, (pid_t)t->loaded->sid);
-	int pgid = (int)t->loaded->foreground;
-	raddr at;
-	int64_t r;
-
-	if (leader == NULL || leader->n_threads == 0 || pgid == 0)
-		return 0;
-	at = tracee_put(&leader->area, &pgid, sizeof pgid);
-	if (at == 0)
-		return err_set(c->err, -EFAULT,
-		    "%s (pid %d): no room for a "
-		    "number",
-		    leader->comm, leader->pid);
-	r = task_call(c, leader, SYS_ioctl, (uint64_t)t->slave, TIOCSPGRP, at,
-	    0, 0, 0);
-	/* A group that has no member any more: nobody is in front. */
-	if (r < 0 && r != -EPERM && r != -ESRCH)
-		return err_num(c->err, (int)r,
-		    "setting the foreground group "
-		    "of /dev/pts/%u",
-		    t->index);
-	return 0;
-}
-
-static int
-give_up(struct ckpt *c, const struct tty *t)
-{
-	for (size_t i = 0; i < t->loaded->n_without; i++) {
-		struct task *k = task_find(c, (pid_t)t->loaded->without[i]);
-		int64_t r;
-
-		if (k == NULL || k->state == TASK_ZOMBIE)
-			continue;
-		r = task_call(c, k, SYS_ioctl, (uint64_t)t->slave, TIOCNOTTY, 0,
-		    0, 0, 0);
-		if (r < 0 && r != -ENOTTY)
-			return err_num(c->err, (int)r,
-			    "%s (pid %d): giving "
-			    "up its terminal",
-			    k->comm, k->pid);
-	}
-	return 0;
-}
-
-int
-ttys_claim_foreground(struct ckpt *c)
-{
-	struct ttys *ts = c->files != NULL ? c->files->ttys : NULL;
-	int r = 0;
-
-	if (ts == NULL || ts->foreground_set)
-		return 0;
-	ts->foreground_set = true;
-	for (size_t i = 0; r >= 0 && i < ts->n; i++) {
-		const struct tty *t = ts->v[i];
-
-		if (t->loaded->sid == 0 || t->gone)
-			continue;
-		r = set_foreground(c, t);
-		if (r >= 0)
-			r = give_up(c, t);
-	}
-	return r;
 }
 
 int

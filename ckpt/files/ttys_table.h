@@ -1,6 +1,6 @@
 /*
  * ttys_table.h - the terminals of one save or revival. Between ttys.c, which
- * saves, and ttys_revive.c alone.
+ * saves, ttys_revive.c and ttys_control.c alone.
  */
 #ifndef CKPT_TTYS_TABLE_H
 #define CKPT_TTYS_TABLE_H
@@ -11,6 +11,7 @@
 #include "ckpt/files/tty_queue.h"
 #include "ckpt/files/ttys.h"
 
+#define SLAVE_MAJOR 136            /* to 143: linux/major.h */
 #define KERNEL_O_LARGEFILE 0100000 /* asm-generic/fcntl.h; glibc has 0 */
 
 /* What a task has as its controlling terminal. */
@@ -54,6 +55,15 @@ struct ttys *ttys_get(struct ckpt *c);
 
 /* A new one, the last of all; NULL: no memory, told. */
 struct tty *ttys_add(struct ckpt *c);
+
+/* resource.save, in ttys_control.c: what T has as controlling terminal. */
+int ttys_note_control(struct ckpt *c, struct task *t);
+
+/*
+ * Save, when all tasks have been noted and all terminals are in TS: complete
+ * the records of those that control a session.
+ */
+int ttys_find_controlled(struct ckpt *c, struct ttys *ts);
 
 /* struct file_kind: see files.h; in ttys_revive.c. */
 int ttys_open_slave(struct ckpt *c, struct file *f, int *ret_fd);
