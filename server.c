@@ -23,7 +23,7 @@
 #include "config.h"
 #include "server/control.h"
 #include "server/outside.h"
-#include "server/relaunch.h"
+#include "server/start.h"
 #include "server/stay.h"
 #include "server/terminal.h"
 #include "server/unit.h"
@@ -45,12 +45,6 @@ server_timer(struct event *ev, unsigned ms)
 
 /* ---- the end ---- */
 
-static uint64_t
-now_s(void)
-{
-	return (uint64_t)time(NULL);
-}
-
 /* Before anybody is told: the record of the end. */
 static void
 record_end(struct server *s)
@@ -59,7 +53,7 @@ record_end(struct server *s)
 		.command = s->command,
 		.status = s->status,
 		.created_s = s->created_s,
-		.ended_s = now_s(),
+		.ended_s = (uint64_t)time(NULL),
 		.generation = saving_latest(s) };
 
 	(void)ended_put(&s->places, &d, NULL);
@@ -282,120 +276,6 @@ watch_status(struct server *s, struct err *e)
 		return err_set(e, -ENOMEM, "cannot make events");
 	(void)event_add(s->ev_status, NULL);
 	return 0;
-}
-
-/* What the login of the session's creation, or revival, offers. */
-static int
-take_login(struct server *s, const char *id, struct err *e)
-{
-	int r = login_open(&s->places, id, &s->links, e);
-
-	if (r == 0 && login_get(&s->places, environ, &s->login) < 0)
-		r = err_set(e, -ENOMEM, "no memory");
-	if (r == 0)
-		login_point(&s->links, &s->login);
-	return r;
-}
-
-/* A new session: the pty and the program on it. */
-static int
-start_program(struct server *s, const struct launch *l, int *ret_exit,
-    struct err *e)
-{
-	struct pty_program prog = { .argv = l->argv,
-		.cwd = l->cwd,
-		.umask = l->umask,
-		.termios = l->termios,
-		.size = l->size };
-	int r = 0;
-
-	if (l->relaunch)
-		r = relaunch_screen(s, l, e);
-	else if (screen_new(l->size.rows, l->size.cols, &s->screen) < 0)
-		r = err_set(e, -ENOMEM, "cannot make the screen");
-	if (r < 0)
-		return r;
-	s->size = l->size;
-	s->created_s = now_s();
-	s->argv = l->argv;
-	s->id = strdup(l->id);
-	s->parent = getpid();
-	s->sleeps = sleeps_new();
-	r = take_login(s, l->id, e);
-	if (r == 0 && login_export(&s->links, &s->login) < 0)
-		r = err_set(e, -ENOMEM, "no memory");
-	if (r < 0)
-		return r;
-	prog.env = environ;
-	r = pty_start(&prog, &s->master, &s->first, ret_exit, e);
-	if (r < 0)
-		return r;
-	ended_remove(&s->places, s->name);
-	return 0;
-}
-
-/* A revived one. */
-static int
-take_revived(struct server *s, const struct revived *rv, struct err *e)
-{
-	const struct ckpt_session *cs = &rv->session;
-	int r;
-
-	s->master = rv->master;
-	s->first = rv->first;
-	s->parent = rv->parent;
-	s->init = rv->init;
-	s->status_fd = rv->status_fd;
-	s->created_s = cs->created_s;
-	s->argv = cs->argv;
-	s->id = cs->id;
-	s->notes = rv->notes;
-	s->sleeps = rv->sleeps;
-	s->generation = rv->generation;
-	(void)fcntl(s->master, F_SETFL, O_RDWR | O_NONBLOCK);
-	if (screen_load(cs->screen.data, cs->screen.len, &s->screen) < 0) {
-		r = screen_new((int)cs->rows, (int)cs->cols, &s->screen);
-		if (r < 0)
-			return err_num(e, r, "cannot make the screen");
-	}
-	if (pty_size(s->master, &s->size) < 0)
-		return err_sys(e, "the revived terminal has no size");
-	screen_resize(s->screen, s->size.rows, s->size.cols);
-	(void)buf_put(&s->input, cs->input.data, cs->input.len);
-	ended_remove(&s->places, s->name);
-	return 0;
-}
-
-/* Reachable before the revived processes are let go. */
-static int
-on_ready(void *arg, const struct revived *rv)
-{
-	struct server *s = arg;
-
-	if (rv->session.id != NULL)
-		(void)take_login(s, rv->session.id, NULL);
-	return control_open(s);
-}
-
-static int
-start_revived(struct server *s, const struct launch *l, struct err *e)
-{
-	struct revive_request req = { .name = l->name,
-		.generation = l->generation,
-		.force = l->force,
-		.saved_dirfd = s->places.saved,
-		.by_root = l->by_root };
-	struct revived rv = { .master = -1, .status_fd = -1 };
-	int r;
-
-	r = revive_start(&req, on_ready, s, &rv, e);
-	if (r < 0)
-		return r;
-	r = take_revived(s, &rv, e);
-	rv.session.argv = NULL; /* the server's now */
-	rv.session.id = NULL;
-	ckpt_session_done(&rv.session);
-	return r;
 }
 
 /* The words of the command, for the listing. */

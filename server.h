@@ -1,7 +1,8 @@
 /*
  * server.h - the server of one session, as its own files see it: server.c
- * (life, output, input), terminal.c (an attached terminal), control.c
- * (messages), ending.c (-k and the end), saving.c (save, revive).
+ * (life), start.c (a program, or a revival), flow.c (output, input),
+ * terminal.c (an attached terminal), control.c (messages), ending.c (-k),
+ * saving.c (save).
  *
  * Output goes master -> one buffer -> each terminal, the screen seeing it on
  * the way; input goes terminal -> detach key -> master. Everything happens
