@@ -17,9 +17,11 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/scope.h"
 
 #define FILE_MAX (4 * 1024 * 1024)
-#define STAT_FIRST 3 /* the first field behind the name */
+#define STAT_MAX 4096 /* 52 numbers and a name */
+#define STAT_FIRST 3  /* the first field behind the name */
 #define STAT_LAST 52
 
 enum kind {
@@ -381,18 +383,37 @@ read_file(pid_t pid, const char *name, struct buf *b)
 }
 
 int
-procfs_stat(pid_t pid, struct procfs_stat *ret_stat)
+procfs_stat_open(pid_t pid)
 {
-	autobuf struct buf b = BUF_INIT(FILE_MAX);
-	char name[48];
-	int r;
+	char path[64];
+	int fd;
 
 	/* Of the thread: /proc/PID/stat adds up the times of all threads. */
-	(void)snprintf(name, sizeof name, "task/%d/stat", pid);
-	r = read_file(pid, name, &b);
-	if (r < 0)
-		return r;
-	return procfs_parse_stat((const char *)b.data, ret_stat);
+	(void)snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return fd;
+}
+
+int
+procfs_stat_look(int fd, struct procfs_stat *ret_stat)
+{
+	char text[STAT_MAX];
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+	if (n < 0)
+		return -errno;
+	text[n] = 0;
+	return procfs_parse_stat(text, ret_stat);
+}
+
+int
+procfs_stat(pid_t pid, struct procfs_stat *ret_stat)
+{
+	autoclose int fd = procfs_stat_open(pid);
+
+	return fd < 0 ? fd : procfs_stat_look(fd, ret_stat);
 }
 
 int

@@ -72,6 +72,15 @@ struct procfs_timer {
 
 /* Read the file of PID. 0; -ESRCH: no such process; other negative errno. */
 int procfs_stat(pid_t pid, struct procfs_stat *ret_stat);
+
+/*
+ * For who looks often: the file, which stays that of this very thread when
+ * its number is another's by now, and what it says at the moment (-ESRCH: the
+ * thread is gone). A descriptor of the caller's, or a negative errno.
+ */
+int procfs_stat_open(pid_t pid);
+int procfs_stat_look(int fd, struct procfs_stat *ret_stat);
+
 int procfs_status(pid_t pid, struct procfs_status *ret_status);
 int procfs_timers(pid_t pid, struct procfs_timer **ret_timers, size_t *ret_n);
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/procfs.h"
 #include "base/scope.h"
 #include "config.h"
 #include "server/asking.h"
@@ -230,7 +231,7 @@ terminal_new(struct server *s, struct peer *p,
 	t->fd = -1;
 	t->size = req->size;
 	t->features = req->features;
-	t->client = req->client;
+	t->client_stat = req->client > 0 ? procfs_stat_open(req->client) : -1;
 	t->has_before = req->before != NULL;
 	if (t->has_before)
 		t->before = *req->before;
@@ -270,6 +271,7 @@ terminal_free(struct terminal *t, bool undo)
 	if (t->ev_write != NULL)
 		event_free(t->ev_write);
 	scope_close(&t->fd);
+	scope_close(&t->client_stat);
 	if (t->ev_key != NULL)
 		event_free(t->ev_key);
 	undo_close(&t->page);

@@ -39,7 +39,7 @@ struct terminal {
 	struct answers answers;
 	struct termios before; /* its settings before it was lent */
 	bool has_before;
-	pid_t client;       /* 0: not to be seen from here */
+	int client_stat;    /* of the client, in /proc; -1: not to be seen */
 	uint64_t looked_ns; /* when the client was last seen running */
 
 	struct buf queue;    /* bytes it has not taken yet */

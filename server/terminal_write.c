@@ -214,12 +214,12 @@ terminal_client_stopped(struct terminal *t, bool at_once)
 	struct procfs_stat st;
 	uint64_t now = at_once ? 0 : now_ns();
 
-	if (t->client <= 0 || !t->is_tty ||
+	if (t->client_stat < 0 || !t->is_tty ||
 	    (!at_once && now - t->looked_ns < LOOK_NS))
 		return false;
 	if (!at_once)
 		t->looked_ns = now;
-	return procfs_stat(t->client, &st) == 0 &&
+	return procfs_stat_look(t->client_stat, &st) == 0 &&
 	    (st.state == 'T' || st.state == 't');
 }
 

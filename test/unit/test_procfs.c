@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -321,6 +322,30 @@ a_process_that_is_gone_is_esrch(void **state)
 	assert_int_equal(procfs_tids(4194304, &tids, &n), -ESRCH);
 }
 
+static void
+a_stat_that_is_open_stays_that_of_its_thread(void **state)
+{
+	struct procfs_stat st;
+	pid_t pid = fork();
+	int fd;
+
+	(void)state;
+	if (pid == 0)
+		for (;;)
+			pause();
+	fd = procfs_stat_open(pid);
+	assert_true(fd >= 0);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	assert_int_equal(procfs_stat_look(fd, &st), 0);
+	assert_int_equal(st.state, 'T');
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(procfs_stat_look(fd, &st), -ESRCH);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(procfs_stat_open(4194304), -ESRCH);
+}
+
 int
 main(void)
 {
@@ -337,6 +362,7 @@ main(void)
 		cmocka_unit_test(this_process_is_read),
 		cmocka_unit_test(own_timers_are_read),
 		cmocka_unit_test(a_process_that_is_gone_is_esrch),
+		cmocka_unit_test(a_stat_that_is_open_stays_that_of_its_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
