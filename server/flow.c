@@ -88,12 +88,13 @@ on_output(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
 	uint8_t data[OUTPUT_MAX];
-	ssize_t n = 1;
+	ssize_t n = BATCH_MIN;
 	int i;
 
 	(void)fd;
 	(void)what;
-	for (i = 0; i < READS_MAX && n > 0 && !s->held_up; i++) {
+	/* Not until there is none: the loop's next look is no dearer. */
+	for (i = 0; i < READS_MAX && n >= BATCH_MIN && !s->held_up; i++) {
 		n = take_output(s, data, sizeof data);
 		flow_pace(s);
 	}
