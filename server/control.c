@@ -231,6 +231,8 @@ peer_new(struct server *s, int fd, pid_t pid)
 	LIST_INSERT_HEAD(&s->peers, p, link);
 	s->n_peers++;
 	(void)event_add(p->ev, NULL);
+	/* Who connects asks at once: most often it is there already. */
+	event_active(p->ev, EV_READ, 0);
 }
 
 /*

@@ -316,28 +316,45 @@ check_peer(int fd, struct err *e)
 	return 0;
 }
 
+/* To whichever NAME there is that listens. */
+static int
+connect_any(const struct places *p, const char *name, int fd)
+{
+	struct sockaddr_un sun = { 0 };
+	int i, r = -ENOENT, tried;
+
+	for (i = 0; i < N_RUN; i++) {
+		if (p->run[i] < 0)
+			continue;
+		tried = make_address(p->run[i], name, &sun);
+		if (tried < 0)
+			return tried;
+		if (connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0)
+			return 0;
+		/* What is there but does not answer says more than nothing. */
+		r = r == -ENOENT ? -errno : r;
+	}
+	return r;
+}
+
 int
 session_connect(const struct places *p, const char *name, int *ret_fd,
     struct err *e)
 {
 	struct timeval tv = { .tv_sec = CONNECT_TIMEOUT_S };
-	struct sockaddr_un sun = { 0 };
 	autoclose int fd = -1;
-	int r, run;
+	int r;
 
-	run = find_run(p, name);
-	if (run < 0)
-		return err_set(e, -ENOENT, "there is no session '%s'", name);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(e, "cannot make a socket");
-	r = make_address(run, name, &sun);
-	if (r < 0)
-		return err_num(e, r, "session '%s'", name);
 	/* connect(2) to a full backlog waits for as long as sends may. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0)
-		return err_sys(e, "session '%s' cannot be reached", name);
+	r = connect_any(p, name, fd);
+	if (r < 0 && !session_lives(p, name))
+		return err_set(e, -ENOENT, "there is no session '%s'", name);
+	if (r < 0)
+		return err_num(e, r, "session '%s' cannot be reached", name);
 	r = check_peer(fd, e);
 	if (r < 0)
 		return r;
