@@ -45,18 +45,19 @@ is_settled(void)
 static bool
 lingers(char *ret_runtime, size_t cap)
 {
-	struct passwd *pw = getpwuid(geteuid());
+	unsigned uid = (unsigned)geteuid();
+	const struct passwd *pw;
 	char path[512];
 
+	/* First what is no search through the system's accounts. */
+	(void)snprintf(path, sizeof path, "/run/user/%u/bus", uid);
+	(void)snprintf(ret_runtime, cap, "XDG_RUNTIME_DIR=/run/user/%u", uid);
+	if (access(path, F_OK) < 0)
+		return false;
+	pw = getpwuid(uid);
 	if (pw == NULL || strchr(pw->pw_name, '/') != NULL)
 		return false;
 	(void)snprintf(path, sizeof path, LINGER_DIR "/%s", pw->pw_name);
-	if (access(path, F_OK) < 0)
-		return false;
-	(void)snprintf(path, sizeof path, "/run/user/%u/bus",
-	    (unsigned)geteuid());
-	(void)snprintf(ret_runtime, cap, "XDG_RUNTIME_DIR=/run/user/%u",
-	    (unsigned)geteuid());
 	return access(path, F_OK) == 0;
 }
 
