@@ -54,6 +54,7 @@ struct server {
 	struct screen *screen;
 	struct event *ev_slack;    /* time to model output */
 	bool output_came;          /* since ev_slack was set */
+	bool shed;                 /* shed_memory() since something rare */
 	struct event *ev_frame;    /* time to paint */
 	struct event *ev_patience; /* terminals hold up the program */
 	unsigned patience_ms;      /* ... for so long */
@@ -147,6 +148,9 @@ void flow_lead(struct server *s, struct terminal *t);
 
 /* The leader has gone: the one that was active last before it leads. */
 void flow_lead_next(struct server *s);
+
+/* Something rare is over (the start, a save): give its memory back soon. */
+void flow_shed(struct server *s);
 
 /* Have terminals painted soon, as many frames later as are due. */
 void flow_frame(struct server *s);

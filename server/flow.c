@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/shed.h"
 #include "config.h"
 #include "server.h"
 #include "server/asking.h"
@@ -21,6 +22,7 @@
 #define SETTLE_BYTES 16384 /* modelled at once in slack time */
 #define RETRY_MS 200
 #define FIRST_WORDS_MS 1000 /* that they wait for a terminal */
+#define SHED_MS 500         /* what is rare is over by then */
 
 /* ---- output ---- */
 
@@ -196,8 +198,19 @@ on_slack(evutil_socket_t fd, short what, void *arg)
 	}
 	if (screen_settle(s->screen, SETTLE_BYTES))
 		server_timer(s->ev_slack, 0);
-	else
+	else if (s->shed)
 		(void)malloc_trim(0);
+	else
+		shed_memory();
+	s->shed = true;
+}
+
+void
+flow_shed(struct server *s)
+{
+	s->shed = false;
+	if (!event_pending(s->ev_slack, EV_TIMEOUT, NULL))
+		server_timer(s->ev_slack, SHED_MS);
 }
 
 /*
@@ -365,6 +378,7 @@ flow_start(struct server *s, struct err *e)
 		return err_set(e, -ENOMEM, "cannot make events");
 	asking_start(s);
 	send_init(s);
+	flow_shed(s);
 	s->first_words = s->expects_client;
 	if (s->first_words)
 		server_timer(s->ev_retry, FIRST_WORDS_MS);

@@ -69,6 +69,7 @@ saving_free(struct server *s)
 	if (g->ev != NULL)
 		event_free(g->ev);
 	free(g);
+	flow_shed(s);
 }
 
 static void
