@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "client/loan.h"
 #include "config.h"
@@ -111,10 +112,10 @@ void
 client_say_ended(const char *name, int wait_status)
 {
 	if (WIFSIGNALED(wait_status))
-		printf("[%s: ended by signal %d, %s]\n", name,
+		say_line(stdout, "[%s: ended by signal %d, %s]", name,
 		    WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
 	else
-		printf("[%s: ended with status %d]\n", name,
+		say_line(stdout, "[%s: ended with status %d]", name,
 		    WEXITSTATUS(wait_status));
 	(void)fflush(stdout);
 }
@@ -378,7 +379,7 @@ client_attach(int sock, const struct client_options *o, struct err *e)
 	if (c.detached && o->tell != NULL)
 		o->tell(o->name, CLIENT_DETACHED, 0);
 	else if (c.line[0] != 0 && !o->quiet)
-		printf("%s\n", c.line);
+		say_line(stdout, "%s", c.line);
 	(void)fflush(stdout);
 	return c.result;
 }

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "cmd/commands.h"
 #include "cmd/compat.h"
 #include "cmd/users.h"
@@ -466,6 +466,23 @@ static const struct {
 	{ "abduco", abduco_main, false },
 };
 
+/* One line on standard error; dtach has two on standard output. */
+static void
+complain(const struct context *c, bool on_stdout)
+{
+	char who[64];
+
+	if (on_stdout) {
+		(void)say_text(stdout, c->program);
+		printf(": ");
+		say_lines(stdout, c->err.text);
+		(void)putchar('\n');
+	} else {
+		say_line(stderr, "%s: %s%s", c->program, users_prefix(c, who),
+		    c->err.text);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -474,8 +491,6 @@ main(int argc, char **argv)
 		.broker = -1,
 		.key = keys_parse(DETACH_KEY) };
 	const char *called = argc > 0 ? argv[0] : "";
-	FILE *complaints = stderr;
-	char who[64];
 	size_t i;
 	int r;
 
@@ -487,7 +502,6 @@ main(int argc, char **argv)
 			break;
 	if (i < N_ELEMENTS(programs)) {
 		c.program = programs[i].name;
-		complaints = programs[i].says_on_stdout ? stdout : stderr;
 		r = programs[i].run(&c, argc, argv);
 	} else {
 		r = run(&c, argc, argv);
@@ -496,14 +510,12 @@ main(int argc, char **argv)
 	places_close(&c.places);
 	if (r < 0) {
 		(void)fflush(stdout);
-		/* dtach complains on two lines. */
-		utf8_tame(c.err.text, i < N_ELEMENTS(programs));
-		fprintf(complaints, "%s: %s%s\n", c.program,
-		    users_prefix(&c, who), c.err.text);
+		complain(&c,
+		    i < N_ELEMENTS(programs) && programs[i].says_on_stdout);
 		r = c.exit_status != 0 ? c.exit_status : 1;
 	}
 	if (fflush(stdout) != 0 && r == 0) {
-		fprintf(stderr, "%s: cannot write: %s\n", c.program,
+		say_line(stderr, "%s: cannot write: %s", c.program,
 		    strerror(errno));
 		r = 1;
 	}

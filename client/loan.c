@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/say.h"
 #include "base/scope.h"
 #include "client/features.h"
 #include "config.h"
@@ -28,7 +29,7 @@ find_features(struct loan *l, const char *name)
 		return;
 	l->features = features_find(1, remark, sizeof remark);
 	if (remark[0] != 0 && name != NULL) {
-		printf("[%s: %s]\n", name, remark);
+		say_line(stdout, "[%s: %s]", name, remark);
 		(void)fflush(stdout);
 	}
 }

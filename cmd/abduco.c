@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "cmd/compat.h"
 #include "cmd/list.h"
@@ -24,11 +25,11 @@ static void
 tell(const char *name, enum client_end end, int status)
 {
 	if (end == CLIENT_DETACHED)
-		fprintf(stderr, "abduco: %s: detached\n", name);
+		say_line(stderr, "abduco: %s: detached", name);
 	else
-		fprintf(stderr,
-		    "abduco: %s: session terminated with exit status %d\n",
-		    name, ended_exit_status(status));
+		say_line(stderr,
+		    "abduco: %s: session terminated with exit status %d", name,
+		    ended_exit_status(status));
 }
 
 static void
@@ -50,11 +51,12 @@ print_row(const struct row *row)
 
 	if (localtime_r(&t, &tm) != NULL)
 		(void)strftime(when, sizeof when, "%a%t %F %T", &tm);
-	printf("%c %s\t%d\t%s\n",
+	printf("%c %s\t%d\t",
 	    row->status >= 0       ? '+' :
 		row->terminals > 0 ? '*' :
 				     ' ',
-	    when, (int)row->server, row->name);
+	    when, (int)row->server);
+	say_line(stdout, "%s", row->name);
 }
 
 static int

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "cmd/all.h"
@@ -45,8 +46,8 @@ fail(const struct context *c, struct round *g, const char *name,
 	char who[64];
 
 	g->n_failed++;
-	fprintf(stderr, "sess: %ssession '%s': %s\n", users_prefix(c, who),
-	    name, why);
+	say_line(stderr, "sess: %ssession '%s': %s", users_prefix(c, who), name,
+	    why);
 }
 
 static int

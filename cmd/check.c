@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "base/utf8.h"
 #include "ckpt/ckpt.h"
@@ -49,7 +50,7 @@ print(struct context *c, const char *text, size_t obstacles)
 	int r;
 
 	if (!c->json) {
-		printf("%s", text);
+		say_lines(stdout, text);
 		return 0;
 	}
 	if (obstacles > len)

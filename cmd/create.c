@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "client.h"
 #include "cmd/commands.h"
@@ -111,12 +112,12 @@ attach(struct context *c, const char *name, bool runs)
 		    name, own);
 	}
 	if (own != NULL && !c->quiet)
-		fprintf(stderr,
+		say_line(stderr,
 		    "%s: you are inside session '%s': the detach key is its "
-		    "own, press it twice to detach '%s'\n",
+		    "own, press it twice to detach '%s'",
 		    c->program, own, name);
 	if (k.msg->text != NULL && !c->quiet)
-		fprintf(stderr, "%s", k.msg->text);
+		say_lines(stderr, k.msg->text);
 	o.from = own != NULL ? getenv("SESS_ID") : NULL;
 	o.login = own_login(c);
 	r = client_attach(sock, &o, &c->err);

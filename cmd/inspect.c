@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "ckpt/insight.h"
 #include "cmd/commands.h"
@@ -19,13 +20,10 @@
 
 /* ---- as text ---- */
 
-/* No control character of an image gets out. */
 static void
 print_text(const char *text)
 {
-	for (const char *p = text == NULL ? "?" : text; *p != 0; p++)
-		(void)putchar(
-		    (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
+	(void)say_text(stdout, text == NULL ? "?" : text);
 }
 
 static size_t
@@ -83,16 +81,13 @@ print_process(const struct insight *s, const struct insight_process *p)
 static void
 print_lines(const char *text)
 {
-	bool begin = true;
+	size_t len;
 
-	for (const char *p = text; *p != 0; p++) {
-		if (begin)
-			printf("  ");
-		begin = *p == '\n';
-		(void)putchar(begin || (unsigned char)*p >= 0x20 ? *p : ' ');
+	for (; *text != 0; text += len) {
+		len = strcspn(text, "\n");
+		say_line(stdout, "  %.*s", (int)len, text);
+		len += text[len] == '\n';
 	}
-	if (!begin)
-		(void)putchar('\n');
 }
 
 static void

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "ckpt/ckpt.h"
 #include "cmd/json.h"
 #include "session/ended.h"
@@ -258,37 +258,6 @@ format_time(uint64_t t_s, char *out, size_t cap)
 		(void)snprintf(out, cap, "-");
 }
 
-/*
- * Print TEXT, which may contain anything: no control character gets out, and
- * what cannot be seen is written as \uXXXX. Its columns, as far as they can
- * be told without locales; OUT NULL: only these.
- */
-static int
-show(const char *text, FILE *out)
-{
-	size_t len = text == NULL ? 0 : strlen(text);
-	char c[16];
-	int n, columns = 0;
-
-	for (; len > 0; text += n, len -= (size_t)n) {
-		uint32_t u;
-
-		n = utf8_len(text, len);
-		u = n < 1 ? '?' : utf8_get(text, (size_t)n);
-		n = n < 1 ? 1 : n;
-		if (u < 0x20 || (u >= 0x7f && u < 0xa0))
-			u = ' ';
-		if (utf8_is_format(u))
-			(void)snprintf(c, sizeof c, "\\u%04x", (unsigned)u);
-		else
-			c[utf8_put(u, c)] = 0;
-		columns += utf8_is_format(u) ? (int)strlen(c) : 1;
-		if (out != NULL)
-			(void)fputs(c, out);
-	}
-	return columns;
-}
-
 static int
 compare(const void *a, const void *b)
 {
@@ -303,7 +272,7 @@ print(const struct rows *rows)
 	size_t i;
 
 	for (i = 0; i < rows->n; i++) {
-		n = show(rows->v[i].name, NULL);
+		n = say_text(NULL, rows->v[i].name);
 		widest = n > widest && n <= 32 ? n : widest;
 	}
 	printf("%-*s  %-13s  %-16s  %-8s %-16s  %s\n", widest, "NAME", "STATE",
@@ -314,11 +283,12 @@ print(const struct rows *rows)
 
 		format_time(row->since_s, since, sizeof since);
 		format_time(row->saved_s, saved, sizeof saved);
-		n = show(row->name, stdout);
+		n = say_text(stdout, row->name);
 		printf("%*s  %-13s  %-16s  %-8s %-16s  ",
 		    n < widest ? widest - n : 0, "", row->state, since,
 		    row->size, saved);
-		(void)show(row->command == NULL ? "?" : row->command, stdout);
+		(void)say_text(stdout,
+		    row->command == NULL ? "?" : row->command);
 		(void)putchar('\n');
 	}
 }

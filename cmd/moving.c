@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 
@@ -91,7 +92,7 @@ moving_send(struct context *c, struct moving *m, const char *name,
 			return err_num(&c->err, r, "writing %s", c->out);
 	}
 	if (!c->quiet)
-		fprintf(stderr, "sent %s@%llu, %llu KiB\n", name,
+		say_line(stderr, "sent %s@%llu, %llu KiB", name,
 		    (unsigned long long)generation,
 		    (unsigned long long)len / 1024);
 	return 0;

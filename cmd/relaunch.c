@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "server/launch.h"
@@ -61,10 +62,11 @@ relaunch_command(struct context *c, const char *name, uint64_t generation)
 	if (r < 0)
 		return r;
 	if (!c->quiet)
-		fprintf(stderr, "sess: %s\n", why.text);
+		say_line(stderr, "sess: %s", why.text);
 	if (!c->quiet)
-		printf("%s@%llu could not be revived: its command was started "
-		       "again, attach with sess -a %s\n",
+		say_line(stdout,
+		    "%s@%llu could not be revived: its command was started "
+		    "again, attach with sess -a %s",
 		    name, (unsigned long long)k.generation, name);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
 #include "cmd/all.h"
@@ -28,12 +29,12 @@ snapshots_say_saved(const struct context *c, const Sess__Message *m,
 	char who[64];
 
 	if (m->text != NULL)
-		fprintf(stderr, "%s", m->text);
+		say_lines(stderr, m->text);
 	if (c->quiet)
 		return;
-	fprintf(to,
+	say_line(to,
 	    "%ssaved as %s@%llu (%u processes, %llu KiB, stopped for "
-	    "%llu.%llu ms%s)%s%s\n",
+	    "%llu.%llu ms%s)%s%s",
 	    users_prefix(c, who), name, (unsigned long long)m->generation,
 	    m->n_tasks, (unsigned long long)m->image_len / 1024,
 	    (unsigned long long)m->stopped_us / 1000,
@@ -52,12 +53,12 @@ say_notes(const char *text, bool all)
 	size_t len;
 
 	for (; *text != 0; text += len) {
-		const char *end = strchr(text, '\n');
 		const char *aside = strstr(text, CKPT_SET_ASIDE);
 
-		len = end == NULL ? strlen(text) : (size_t)(end + 1 - text);
+		len = strcspn(text, "\n");
 		if (all || (aside != NULL && aside < text + len))
-			fprintf(stderr, "%.*s", (int)len, text);
+			say_line(stderr, "%.*s", (int)len, text);
+		len += text[len] == '\n';
 	}
 }
 
@@ -69,7 +70,7 @@ snapshots_say_revived(const struct context *c, const char *name,
 
 	if (c->quiet)
 		return;
-	printf("%srevived from %s@%llu, attach with sess -a %s\n",
+	say_line(stdout, "%srevived from %s@%llu, attach with sess -a %s",
 	    users_prefix(c, who), name, (unsigned long long)lr->generation,
 	    name);
 	(void)fflush(stdout);
@@ -109,7 +110,7 @@ save(struct context *c, const char *name, uint64_t *ret_generation)
 	if (r < 0)
 		return r;
 	if (k.msg->kind == SESS__KIND__REVIVED) {
-		fprintf(c->out == NULL ? stdout : stderr, "revived from %s\n",
+		say_line(c->out == NULL ? stdout : stderr, "revived from %s",
 		    k.msg->text == NULL ? name : k.msg->text);
 		*ret_generation = 0;
 		return 0;

@@ -1,11 +1,12 @@
 """Bad input: one line on standard error that says what, a status that is not
 0, and everything as it was."""
 
+import json
 import os
 import signal
-
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 
@@ -42,6 +43,80 @@ def test_a_bad_name(sess, name, what):
     for command in commands:
         assert what in sess.fails(command, name), command
     assert sess.ok().count("\n") == 1
+
+
+# ESC, C1 as UTF-8 and as a byte, newlines, the direction of text, half a
+# character: whatever a terminal would obey or show as something else.
+HOSTILE = b"a\x1b]0;x\x07\xc2\x9b31m\x9b1m\nforged\r\xe2\x80\xae\xe2\x80\x8b\x7f\xe2\x82"
+
+
+def raw(text):
+    """What of TEXT should not get to a terminal."""
+    return [
+        c
+        for c in text
+        if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    ]
+
+
+@pytest.mark.one_user
+def test_nothing_of_a_command_line_reaches_the_terminal_as_it_is(sess, work_dir):
+    words = [HOSTILE, b"/" + HOSTILE, HOSTILE + b"@7", b"\xe2\x80\xae/", b"-" + HOSTILE]
+    lines = [
+        [*before, os.fsdecode(word), *after]
+        for word in words
+        for before, after in (
+            *(([c], []) for c in ("-a", "-d", "-k", "-save", "-revive", "-check")),
+            *(([c], []) for c in ("-inspect", "-rm", "-pid", "-send", "-history")),
+            *(([c], []) for c in ("-env", "-wait", "-c", "-n", "-A")),
+            (["-n", "new"], []),
+            (["-mv"], ["to"]),
+            (["-mv", "from"], []),
+            (["-e"], []),
+            (["-limit"], []),
+            (["-user"], []),
+            (["-save", "-o"], ["x"]),
+            (["-revive", "-i"], ["x"]),
+            (["-save", "-all"], []),
+            (["-outside"], []),
+            ([], []),
+        )
+    ]
+    for line in lines:
+        line = [a.replace("\0", "") for a in line]
+        r = sess.run(*map(os.fsencode, line))
+        assert r.status > 0, (line, r)
+        assert r.err.count("\n") == 1 and not raw(r.err + r.out), (line, r)
+    for name in ("SESS_DIR", "HOME", "XDG_STATE_HOME", "SESS_SESSION"):
+        env = dict(sess.env, **{name: os.fsdecode(b"/dev/null/" + HOSTILE)})
+        if name != "SESS_SESSION":
+            env = {k: v for k, v in env.items() if k == name or k != "SESS_DIR"}
+        r = sess.command([sess.binary, "-n", "x", "/dev/null"], env={"SESS_DIR": None, **env})
+        assert r.err.count("\n") == 1 and not raw(r.err), (name, r)
+
+
+def test_a_name_that_cannot_be_seen_is_spelt_out_wherever_it_is_said(sess):
+    name = "a\u202eb"
+    t = sess.terminal("-c", name, "cat")
+    t.line("typed")
+    t.wait("typed\ntyped")
+    assert name in sess.ok("-q")
+    said = [sess.fails("-n", name, "cat"), sess.ok("-save", name)]
+    t.detach()
+    said.append(t.raw[t.raw.index(b"typed") :].decode())
+    assert "[a\\u202eb: detached]" in said[-1]
+    said.append(sess.ok("-save", "-stop", name))
+    said += [sess.fails("-a", name), sess.fails("-c", name), sess.ok("-revive", name)]
+    said.append(sess.ok("-inspect", name))
+    said.append(sess.ok("-j"))
+    t = sess.terminal("-a", name)
+    t.wait("typed\ntyped")
+    sess.ok("-k", name)
+    t.wait_exit()
+    said.append(t.raw[t.raw.index(b"typed") :].decode())
+    for text in said:
+        assert "a\\u202eb" in text and "\u202e" not in text, text
+    assert json.loads(said[-2])[0]["name"] == name
 
 
 def test_a_taken_name(sess):
