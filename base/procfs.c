@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/scope.h"
@@ -351,15 +352,8 @@ procfs_parse_timers(const char *text, struct procfs_timer **ret_timers,
 	int r;
 
 	while (*text != 0) {
-		if (n == cap) {
-			size_t more = cap == 0 ? 8 : cap * 2;
-			void *p = reallocarray(v, more, sizeof *v);
-
-			if (p == NULL)
-				return -ENOMEM;
-			v = p;
-			cap = more;
-		}
+		if (array_room(&v, n, &cap) < 0)
+			return -ENOMEM;
 		r = parse_timer(&text, &v[n]);
 		if (r < 0)
 			return r;
@@ -457,15 +451,8 @@ list_numbers(const char *path, pid_t first, pid_t **ret_pids, size_t *ret_n)
 
 		if (*end != 0 || pid <= 0 || pid > INT_MAX)
 			continue;
-		if (n == cap) {
-			size_t more = cap == 0 ? 16 : cap * 2;
-			void *p = reallocarray(v, more, sizeof *v);
-
-			if (p == NULL)
-				return -ENOMEM;
-			v = p;
-			cap = more;
-		}
+		if (array_room(&v, n, &cap) < 0)
+			return -ENOMEM;
 		v[n++] = (pid_t)pid;
 		if (pid == first) {
 			v[n - 1] = v[0];

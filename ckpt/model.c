@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/scope.h"
 
 int
@@ -17,17 +18,9 @@ record_put(struct ckpt *c, enum image_tag tag, uint64_t id,
     const ProtobufCMessage *m)
 {
 	struct record *r;
-	void *p;
 
-	if (c->n_records == c->cap_records) {
-		size_t cap = c->cap_records == 0 ? 64 : c->cap_records * 2;
-
-		p = reallocarray(c->records, cap, sizeof *c->records);
-		if (p == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-		c->records = p;
-		c->cap_records = cap;
-	}
+	if (array_room(&c->records, c->n_records, &c->cap_records) < 0)
+		return err_set(c->err, -ENOMEM, "out of memory");
 	r = &c->records[c->n_records];
 	*r = (struct record){ .tag = tag, .id = id };
 	r->len = protobuf_c_message_get_packed_size(m);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/procfs.h"
@@ -45,16 +46,11 @@ freeze_find_thread(struct freeze *f, pid_t tid)
 static struct tracee *
 add_thread(struct freeze *f, pid_t tgid)
 {
-	size_t at = f->n_threads, cap = f->cap == 0 ? 16 : f->cap * 2;
+	size_t at = f->n_threads;
 	struct tracee *p;
 
-	if (f->n_threads == f->cap) {
-		p = reallocarray(f->threads, cap, sizeof *p);
-		if (p == NULL)
-			return NULL;
-		f->threads = p;
-		f->cap = cap;
-	}
+	if (array_room(&f->threads, f->n_threads, &f->cap) < 0)
+		return NULL;
 	while (at > 0 && f->threads[at - 1].tgid != tgid)
 		at--;
 	if (at == 0)

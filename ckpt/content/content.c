@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/content/places.h"
@@ -46,16 +47,9 @@ contents_add(struct ckpt *c)
 
 	if (cs == NULL)
 		return NULL;
-	if (cs->n == cs->cap) {
-		size_t cap = cs->cap == 0 ? 16 : cs->cap * 2;
-		void *p = reallocarray(cs->v, cap, sizeof *cs->v);
-
-		if (p == NULL) {
-			(void)err_set(c->err, -ENOMEM, "out of memory");
-			return NULL;
-		}
-		cs->v = p;
-		cs->cap = cap;
+	if (array_room(&cs->v, cs->n, &cs->cap) < 0) {
+		(void)err_set(c->err, -ENOMEM, "out of memory");
+		return NULL;
 	}
 	cs->v[cs->n] = (struct content){ .fd = -1 };
 	img__content__init(&cs->v[cs->n].rec);
@@ -377,22 +371,14 @@ static int
 add_run(struct runs *rs, uint64_t off, uint64_t n_pages, uint64_t page)
 {
 	Img__PageRun *last = rs->n > 0 ? &rs->v[rs->n - 1] : NULL;
-	void *p;
 
 	if (last != NULL && last->page + last->n_pages == page &&
 	    last->start + last->n_pages * IMAGE_PAGE == off) {
 		last->n_pages += n_pages;
 		return 0;
 	}
-	if (rs->n == rs->cap) {
-		size_t cap = rs->cap == 0 ? 8 : rs->cap * 2;
-
-		p = reallocarray(rs->v, cap, sizeof *rs->v);
-		if (p == NULL)
-			return -ENOMEM;
-		rs->v = p;
-		rs->cap = cap;
-	}
+	if (array_room(&rs->v, rs->n, &rs->cap) < 0)
+		return -ENOMEM;
 	img__page_run__init(&rs->v[rs->n]);
 	rs->v[rs->n].start = off;
 	rs->v[rs->n].n_pages = n_pages;

@@ -14,6 +14,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
@@ -95,16 +96,9 @@ places_add(struct ckpt *c)
 
 	if (ps == NULL)
 		return NULL;
-	if (ps->n == ps->cap) {
-		size_t cap = ps->cap == 0 ? 16 : ps->cap * 2;
-		void *p = reallocarray(ps->v, cap, sizeof *ps->v);
-
-		if (p == NULL) {
-			(void)err_set(c->err, -ENOMEM, "out of memory");
-			return NULL;
-		}
-		ps->v = p;
-		ps->cap = cap;
+	if (array_room(&ps->v, ps->n, &ps->cap) < 0) {
+		(void)err_set(c->err, -ENOMEM, "out of memory");
+		return NULL;
 	}
 	ps->v[ps->n] = (struct place){ .made = false };
 	img__place__init(&ps->v[ps->n].rec);

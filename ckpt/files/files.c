@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
@@ -223,15 +224,8 @@ append(struct ckpt *c, struct file *f)
 {
 	struct files *fs = c->files;
 
-	if (fs->n == fs->cap) {
-		size_t cap = fs->cap == 0 ? 64 : fs->cap * 2;
-		void *p = reallocarray(fs->v, cap, sizeof *fs->v);
-
-		if (p == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-		fs->v = p;
-		fs->cap = cap;
-	}
+	if (array_room(&fs->v, fs->n, &fs->cap) < 0)
+		return err_set(c->err, -ENOMEM, "out of memory");
 	fs->v[fs->n++] = f;
 	f->id = fs->n;
 	return 0;

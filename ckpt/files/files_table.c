@@ -7,26 +7,10 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/scope.h"
 
 #define FD_MAX (1u << 30) /* numbers beyond are nonsense */
-
-/* Room for one more of SIZE bytes in *V, of which N are used. */
-static int
-grow(void *v, size_t n, size_t *cap, size_t size)
-{
-	size_t more = *cap == 0 ? 16 : *cap * 2;
-	void *p;
-
-	if (n < *cap)
-		return 0;
-	p = reallocarray(*(void **)v, more, size);
-	if (p == NULL)
-		return -ENOMEM;
-	*(void **)v = p;
-	*cap = more;
-	return 0;
-}
 
 int
 fd_table_new(struct files *fs, pid_t vpid, struct fd_table **ret_tab)
@@ -47,7 +31,7 @@ fd_table_add(struct fd_table *tab, int fd, uint64_t file, bool cloexec)
 {
 	int r;
 
-	r = grow(&tab->fds, tab->n, &tab->cap, sizeof *tab->fds);
+	r = array_room(&tab->fds, tab->n, &tab->cap);
 	if (r < 0)
 		return r;
 	img__fd__init(&tab->fds[tab->n]);
@@ -63,8 +47,7 @@ fd_table_lock(struct fd_table *tab, const Img__FileLock *lock)
 {
 	int r;
 
-	r = grow(&tab->locks, tab->n_locks, &tab->cap_locks,
-	    sizeof *tab->locks);
+	r = array_room(&tab->locks, tab->n_locks, &tab->cap_locks);
 	if (r >= 0)
 		tab->locks[tab->n_locks++] = *lock;
 	return r;

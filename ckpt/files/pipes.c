@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/scope.h"
 #include "ckpt/content/content.h"
@@ -54,16 +55,7 @@ pipe_new(struct ckpt *c)
 	if (fs != NULL && fs->pipes == NULL)
 		fs->pipes = calloc(1, sizeof *fs->pipes);
 	ps = fs != NULL ? fs->pipes : NULL;
-	if (ps != NULL && ps->n == ps->cap) {
-		size_t cap = ps->cap == 0 ? 16 : ps->cap * 2;
-		void *p = reallocarray(ps->v, cap, sizeof *ps->v);
-
-		if (p != NULL) {
-			ps->v = p;
-			ps->cap = cap;
-		}
-	}
-	if (ps == NULL || ps->n == ps->cap) {
+	if (ps == NULL || array_room(&ps->v, ps->n, &ps->cap) < 0) {
 		(void)err_set(c->err, -ENOMEM, "out of memory");
 		return NULL;
 	}

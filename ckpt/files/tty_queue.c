@@ -25,6 +25,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 #define READ_LEN 8192  /* longer than the line discipline's 4096 */
 #define LDISC_MAX 4095 /* N_TTY_BUF_SIZE - 1; kernel: n_tty.c */
 #define PIECE 512      /* bytes written at once */
@@ -46,15 +48,8 @@ tty_input_add(struct tty_input *in, const void *data, size_t len, bool partial)
 {
 	int r;
 
-	if (in->n == in->cap) {
-		size_t cap = in->cap == 0 ? 8 : in->cap * 2;
-		void *p = reallocarray(in->lines, cap, sizeof *in->lines);
-
-		if (p == NULL)
-			return -ENOMEM;
-		in->lines = p;
-		in->cap = cap;
-	}
+	if (array_room(&in->lines, in->n, &in->cap) < 0)
+		return -ENOMEM;
 	in->lines[in->n] = (struct tty_line){ .off = in->data.len,
 		.len = len,
 		.partial = partial };

@@ -25,6 +25,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/scope.h"
 
 #define LDISC_TTY 0 /* N_TTY */
@@ -54,19 +55,9 @@ ttys_add(struct ckpt *c)
 
 	if (ts == NULL)
 		return NULL;
-	if (ts->n == ts->cap) {
-		size_t cap = ts->cap == 0 ? 8 : ts->cap * 2;
-		void *p = reallocarray(ts->v, cap, sizeof *ts->v);
-
-		if (p == NULL) {
-			(void)err_set(c->err, -ENOMEM, "out of memory");
-			return NULL;
-		}
-		ts->v = p;
-		ts->cap = cap;
-	}
 	t = calloc(1, sizeof *t);
-	if (t == NULL) {
+	if (t == NULL || array_room(&ts->v, ts->n, &ts->cap) < 0) {
+		free(t);
 		(void)err_set(c->err, -ENOMEM, "out of memory");
 		return NULL;
 	}

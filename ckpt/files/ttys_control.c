@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "base/array.h"
 #include "base/procfs.h"
 #include "ckpt/files/ttys_table.h"
 
@@ -27,15 +28,8 @@ ttys_note_control(struct ckpt *c, struct task *t)
 
 	if (ts == NULL)
 		return -ENOMEM;
-	if (ts->n_cttys == ts->cap_cttys) {
-		size_t cap = ts->cap_cttys == 0 ? 16 : ts->cap_cttys * 2;
-		void *p = reallocarray(ts->cttys, cap, sizeof *ts->cttys);
-
-		if (p == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-		ts->cttys = p;
-		ts->cap_cttys = cap;
-	}
+	if (array_room(&ts->cttys, ts->n_cttys, &ts->cap_cttys) < 0)
+		return err_set(c->err, -ENOMEM, "out of memory");
 	r = procfs_stat(t->pid, &st);
 	if (r < 0)
 		return err_num(c->err, r, "reading /proc/%d/stat", t->pid);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/scope.h"
 
 #define ANSWER_LEN (64u << 10) /* bytes of answers taken at once */
@@ -28,15 +29,8 @@ struct request {
 static struct diag_sock *
 add(struct diag *d)
 {
-	if (d->n == d->cap) {
-		size_t cap = d->cap == 0 ? 128 : d->cap * 2;
-		void *p = reallocarray(d->v, cap, sizeof *d->v);
-
-		if (p == NULL)
-			return NULL;
-		d->v = p;
-		d->cap = cap;
-	}
+	if (array_room(&d->v, d->n, &d->cap) < 0)
+		return NULL;
 	d->v[d->n] = (struct diag_sock){ .ino = 0 };
 	return &d->v[d->n++];
 }

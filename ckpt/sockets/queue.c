@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/array.h"
 #include "base/scope.h"
 #include "ckpt/sockets/socket.h"
 
@@ -26,18 +27,11 @@ queue_add(struct ckpt *c, struct sock *s, const void *data, size_t len,
 	Img__SocketData *m;
 	uint8_t *p;
 
-	if (n == s->cap) {
-		size_t cap = s->cap == 0 ? 8 : s->cap * 2;
-
-		p = reallocarray(s->queue, cap, sizeof *s->queue);
-		if (p == NULL)
-			return err_set(c->err, -ENOMEM, "out of memory");
-		s->queue = (Img__SocketData *)p;
-		s->cap = cap;
-	}
 	p = malloc(len + from->len + 1);
-	if (p == NULL)
+	if (p == NULL || array_room(&s->queue, n, &s->cap) < 0) {
+		free(p);
 		return err_set(c->err, -ENOMEM, "out of memory");
+	}
 	memcpy(p, data, len);
 	memcpy(p + len, &from->room, from->len);
 	m = &s->queue[n];

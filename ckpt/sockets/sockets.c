@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/scope.h"
 #include "ckpt/sockets/socket.h"
 
@@ -38,16 +39,7 @@ sock_new(struct ckpt *c)
 	if (fs != NULL && fs->sockets == NULL)
 		fs->sockets = calloc(1, sizeof *fs->sockets);
 	ss = fs != NULL ? fs->sockets : NULL;
-	if (ss != NULL && ss->n == ss->cap) {
-		size_t cap = ss->cap == 0 ? 8 : ss->cap * 2;
-		void *p = reallocarray(ss->v, cap, sizeof *ss->v);
-
-		if (p != NULL) {
-			ss->v = p;
-			ss->cap = cap;
-		}
-	}
-	if (ss == NULL || ss->n == ss->cap) {
+	if (ss == NULL || array_room(&ss->v, ss->n, &ss->cap) < 0) {
 		(void)err_set(c->err, -ENOMEM, "out of memory");
 		return NULL;
 	}
