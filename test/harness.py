@@ -421,6 +421,27 @@ class Sess:
         assert r.err.count("\n") == 1 and r.err.endswith("\n"), r
         return r.err
 
+    def begin(self, *args, **how):
+        """`sess ARGS` without a terminal, not waited for: a Popen, which
+        the rest is for."""
+        return subprocess.Popen(
+            [self.binary, *map(str, args)],
+            env=self.env,
+            cwd=self.work,
+            preexec_fn=self.user.become,
+            **how,
+        )
+
+    def at_once(self, n, *args):
+        """The results of `sess ARGS`, run N times at the same time."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        running = [self.begin(*args, text=True, **pipes) for _ in range(n)]
+        said = [p.communicate(timeout=30 * PATIENCE) for p in running]
+        return [
+            Result(p.returncode, out, err)
+            for p, (out, err) in zip(running, said)
+        ]
+
     def terminal(self, *args, rows=24, cols=80, env=None, cwd=None):
         """`sess ARGS` on a terminal."""
         return self.program(

@@ -47,7 +47,7 @@ def test_a_large_binary_arrives_whole(sess, work_dir):
     assert got == hashlib.sha256(data).hexdigest()
 
 
-def test_a_program_that_does_not_read_sets_the_pace(sess, user, work_dir):
+def test_a_program_that_does_not_read_sets_the_pace(sess, work_dir):
     reader(sess, "slow", 1_000_000)
     pid = sess.pid("slow")
     os.kill(pid, signal.SIGSTOP)
@@ -55,12 +55,7 @@ def test_a_program_that_does_not_read_sets_the_pace(sess, user, work_dir):
     data = os.urandom(1_000_000)
     (work_dir / "data").write_bytes(data)
     with open(work_dir / "data", "rb") as f:
-        p = subprocess.Popen(
-            [sess.binary, "-send", "slow"],
-            stdin=f,
-            env=sess.env,
-            preexec_fn=user.become,
-        )
+        p = sess.begin("-send", "slow", stdin=f)
         # It has read all that it may send; the session answers others.
         harness.wait_until(lambda: 0 < f.tell() < len(data))
         assert "slow" in sess.ok()
@@ -72,15 +67,10 @@ def test_a_program_that_does_not_read_sets_the_pace(sess, user, work_dir):
     assert got == hashlib.sha256(data).hexdigest()
 
 
-def test_the_end_of_the_program_is_told(sess, user):
+def test_the_end_of_the_program_is_told(sess):
     sess.ok("-n", "gone", "sh", "-c", "stty raw; sleep 1000")
-    p = subprocess.Popen(
-        [sess.binary, "-send", "gone"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=sess.env,
-        preexec_fn=user.become,
-    )
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    p = sess.begin("-send", "gone", **pipes)
     os.set_blocking(p.stdin.fileno(), False)
 
     def full():
@@ -101,7 +91,7 @@ def test_the_end_of_the_program_is_told(sess, user):
         pass
 
 
-def test_several_senders_and_one_that_dies(sess, user, work_dir):
+def test_several_senders_and_one_that_dies(sess, work_dir):
     reader(sess, "many", 600_000)
     pid = sess.pid("many")
     os.kill(pid, signal.SIGSTOP)
@@ -110,14 +100,7 @@ def test_several_senders_and_one_that_dies(sess, user, work_dir):
     senders = []
     for _ in range(3):
         with open(work_dir / "data", "rb") as f:
-            senders.append(
-                subprocess.Popen(
-                    [sess.binary, "-send", "many"],
-                    stdin=f,
-                    env=sess.env,
-                    preexec_fn=user.become,
-                )
-            )
+            senders.append(sess.begin("-send", "many", stdin=f))
             harness.wait_until(lambda: f.tell() > 0)
     senders[0].kill()
     senders[0].wait()

@@ -7,22 +7,17 @@ import subprocess
 import harness
 
 
-def waiter(sess, user, name):
-    return subprocess.Popen(
-        [sess.binary, "-wait", name],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=sess.env,
-        preexec_fn=user.become,
-    )
+def waiter(sess, name):
+    pipes = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return sess.begin("-wait", name, **pipes)
 
 
 POLL = "7 "  # /proc/PID/syscall of one that waits for its answer
 
 
-def asked(sess, user, name, n=1):
+def asked(sess, name, n=1):
     """N waiters that have asked the session's server."""
-    ps = [waiter(sess, user, name) for _ in range(n)]
+    ps = [waiter(sess, name) for _ in range(n)]
     for p in ps:
         harness.wait_until(
             lambda: harness._read(p.pid, "syscall").decode().startswith(POLL)
@@ -30,11 +25,11 @@ def asked(sess, user, name, n=1):
     return ps
 
 
-def test_from_several_places(sess, user, work_dir):
+def test_from_several_places(sess, work_dir):
     os.mkfifo(work_dir / "go")
     os.chmod(work_dir / "go", 0o666)
     sess.ok("-n", "job", "sh", "-c", "read x <go; exit $x")
-    ps = asked(sess, user, "job", 4)
+    ps = asked(sess, "job", 4)
     (work_dir / "go").write_text("7\n")
     assert [p.wait(15) for p in ps] == [7] * 4
     for p in ps:
@@ -55,9 +50,9 @@ def test_of_one_that_has_ended_already(sess):
     assert "no session 'done'" in sess.fails("-a", "done")
 
 
-def test_a_signal_is_128_and_its_number(sess, user):
+def test_a_signal_is_128_and_its_number(sess):
     sess.ok("-n", "sig", "sleep", "1000")
-    (p,) = asked(sess, user, "sig")
+    (p,) = asked(sess, "sig")
     os.kill(sess.pid("sig"), signal.SIGUSR2)
     assert p.wait(15) == 128 + signal.SIGUSR2
     p.stderr.close()
@@ -70,9 +65,9 @@ def test_a_new_session_of_the_name_is_waited_for_anew(sess):
     assert sess.run("-wait", "again").status == 4
 
 
-def test_one_that_is_saved_and_ended_has_no_status(sess, user):
+def test_one_that_is_saved_and_ended_has_no_status(sess):
     sess.ok("-n", "s", "sleep", "1000")
-    (p,) = asked(sess, user, "s")
+    (p,) = asked(sess, "s")
     sess.ok("-save", "-stop", "s")
     assert p.wait(15) == 1
     assert b"no exit status" in p.stderr.read()
@@ -80,21 +75,21 @@ def test_one_that_is_saved_and_ended_has_no_status(sess, user):
     assert "sess -revive s" in sess.fails("-wait", "s")
 
 
-def test_none_and_a_killed_server(sess, user):
+def test_none_and_a_killed_server(sess):
     assert "no session 'none'" in sess.fails("-wait", "none")
     sess.ok("-n", "dead", "sleep", "1000")
-    (p,) = asked(sess, user, "dead")
+    (p,) = asked(sess, "dead")
     os.kill(harness.parent(sess.pid("dead")), signal.SIGKILL)
     assert p.wait(15) == 1
     assert b"gone away" in p.stderr.read()
     p.stderr.close()
 
 
-def test_one_that_gets_another_name_is_told_under_that(sess, user, work_dir):
+def test_one_that_gets_another_name_is_told_under_that(sess, work_dir):
     os.mkfifo(work_dir / "go")
     os.chmod(work_dir / "go", 0o666)
     sess.ok("-n", "old", "sh", "-c", "read x <go; exit $x")
-    (p,) = asked(sess, user, "old")
+    (p,) = asked(sess, "old")
     sess.ok("-mv", "old", "new")
     (work_dir / "go").write_text("6\n")
     assert p.wait(15) == 6

@@ -38,14 +38,8 @@ def _children(pid):
 
 
 def _save_in_background(sess, *args):
-    return subprocess.Popen(
-        [sess.binary, "-save", *args, "p"],
-        env=sess.env,
-        cwd=sess.work,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        preexec_fn=sess.user.become,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return sess.begin("-save", *args, "p", **pipes)
 
 
 def _size(path):

@@ -1,6 +1,7 @@
 """A snapshot as a stream: to another place, as another machine would be, and
 whatever else may come that way."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -309,23 +310,25 @@ def test_no_room_where_it_arrives(sess, there, stream):
         assert "free" in r.err or "No space" in r.err, r
 
 
-def test_interrupted(sess, there, stream):
-    """SIGTERM in the middle of what arrives."""
+@contextlib.contextmanager
+def _half_arrived(there, stream):
+    """A revival that waits for the second half of the image."""
     good = stream.read_bytes()
     fifo = there.work / "fifo"
     os.mkfifo(fifo)
     there.user.own(fifo)
-    p = subprocess.Popen(
-        [there.binary, "-revive", "-i", fifo, "w"],
-        env=there.env,
-        stderr=subprocess.PIPE,
-        preexec_fn=there.user.become,
-    )
+    p = there.begin("-revive", "-i", fifo, "w", stderr=subprocess.PIPE)
     with open(fifo, "wb", buffering=0) as f:
         f.write(good[: forge.stream_parts(good)[0][1] // 2])
         harness.wait_until(
             lambda: list((there.dir / "saved").glob("w/tmp-*"))
         )
+        yield p
+
+
+def test_interrupted(sess, there, stream):
+    """SIGTERM in the middle of what arrives."""
+    with _half_arrived(there, stream) as p:
         p.send_signal(signal.SIGTERM)
         _, err = p.communicate(timeout=30)
     assert p.returncode == 1 and b"interrupted" in err
@@ -334,22 +337,9 @@ def test_interrupted(sess, there, stream):
 
 def test_killed_and_swept(sess, there, stream):
     """SIGKILL: what it leaves has no name, and goes with the next one."""
-    good = stream.read_bytes()
-    fifo = there.work / "fifo"
-    os.mkfifo(fifo)
-    there.user.own(fifo)
-    p = subprocess.Popen(
-        [there.binary, "-revive", "-i", fifo, "w"],
-        env=there.env,
-        preexec_fn=there.user.become,
-    )
-    with open(fifo, "wb", buffering=0) as f:
-        f.write(good[: forge.stream_parts(good)[0][1] // 2])
-        harness.wait_until(
-            lambda: list((there.dir / "saved").glob("w/tmp-*"))
-        )
+    with _half_arrived(there, stream) as p:
         p.kill()
-        p.wait(30)
+        p.communicate(timeout=30)
     assert there.ok().count("\n") == 1
     there.ok("-revive", "-i", stream, "w")
     assert not list((there.dir / "saved").glob("*/tmp-*"))

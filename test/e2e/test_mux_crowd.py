@@ -6,15 +6,23 @@ import sys
 
 import harness
 
+# What programs begin with that talk to a session's socket.
+CONNECT = """
+import array, os, socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    return s
+"""
+
 # Run as the session's user: connections that are kept, and what is said to
 # those that are not.
 CROWD = """
-import os, select, socket, sys
-path, n, say = sys.argv[1], int(sys.argv[2]), bytes.fromhex(sys.argv[3])
+import select
+n, say = int(sys.argv[2]), bytes.fromhex(sys.argv[3])
 kept = []
 for i in range(n):
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    s.connect(path)
+    s = connect()
     if say:
         s.send(say)
     kept.append(s)
@@ -33,11 +41,15 @@ sys.stdin.readline()
 """
 
 
+def caller(sess, name, code, *args):
+    """The command that runs CODE with the socket of session NAME."""
+    path = sess.dir / "run" / f"{name}.sock"
+    return [sys.executable, "-c", CONNECT + code, str(path), *map(str, args)]
+
+
 class Crowd:
     def __init__(self, sess, name, n, say=b""):
-        path = str(sess.dir / "run" / f"{name}.sock")
-        argv = [sys.executable, "-c", CROWD, path, str(n), say.hex()]
-        self.t = sess.program(argv)
+        self.t = sess.program(caller(sess, name, CROWD, n, say.hex()))
         self.t.wait("connected", 60)
 
     def told(self):
@@ -113,9 +125,7 @@ def test_a_server_with_few_descriptors(sess):
 def test_a_flood_that_is_not_read(sess):
     shell(sess, "s")
     flood = (
-        "import socket, sys\n"
-        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
-        "s.connect(sys.argv[1])\n"
+        "s = connect()\n"
         "s.settimeout(20)\n"
         "try:\n"
         "    for n in range(1000000):\n"
@@ -123,8 +133,7 @@ def test_a_flood_that_is_not_read(sess):
         "except (BrokenPipeError, ConnectionResetError):\n"
         "    print('cut off', flush=True)\n"
     )
-    path = str(sess.dir / "run" / "s.sock")
-    t = sess.program([sys.executable, "-c", flood, path])
+    t = sess.program(caller(sess, "s", flood))
     t.wait("cut off", 30)
     works(sess, "s")
 
@@ -132,16 +141,13 @@ def test_a_flood_that_is_not_read(sess):
 def test_a_flood_that_is_read_holds_nobody_up(sess):
     shell(sess, "s")
     flood = (
-        "import socket, sys\n"
-        "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
-        "s.connect(sys.argv[1])\n"
+        "s = connect()\n"
         "print('begun', flush=True)\n"
         "while True:\n"
         "    s.send(b'\\x08\\x06')\n"
         "    s.recv(65536)\n"
     )
-    path = str(sess.dir / "run" / "s.sock")
-    t = sess.program([sys.executable, "-c", flood, path])
+    t = sess.program(caller(sess, "s", flood))
     t.wait("begun", 30)
     works(sess, "s")
 
@@ -149,15 +155,13 @@ def test_a_flood_that_is_read_holds_nobody_up(sess):
 def test_every_wrong_message_is_answered(sess):
     shell(sess, "s")
     talk = (
-        "import array, os, socket, sys\n"
         "n = 0\n"
         "for what in (b'x', b'\\x08', b'\\x08\\x06\\x12\\xff', os.urandom(1000),\n"
         "             b'\\x12' * 60000, b'\\x08\\x06' * 30000 + b'\\x08', b'y' * 70000,\n"
         "             b'\\x08\\xe7\\x07', b'\\x08\\x00', b'\\x08\\xff\\xff\\xff\\xff\\x0f',\n"
         "             b'\\x08\\x01', b'\\x08\\x09', b'\\x08\\x0e', b'\\x08\\x40', None):\n"
-        "    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+        "    s = connect()\n"
         "    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)\n"
-        "    s.connect(sys.argv[1])\n"
         "    s.settimeout(20)\n"
         "    if what is None:  # too many descriptors\n"
         "        s.sendmsg([b'\\x08\\x06'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,\n"
@@ -169,8 +173,7 @@ def test_every_wrong_message_is_answered(sess):
         "    n += 1\n"
         "print(n, 'answered')\n"
     )
-    path = str(sess.dir / "run" / "s.sock")
-    r = sess.command([sys.executable, "-c", talk, path])
+    r = sess.command(caller(sess, "s", talk))
     assert r.status == 0 and "15 answered" in r.out, r
     works(sess, "s")
 

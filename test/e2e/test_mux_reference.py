@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-import harness
 from tmux import Tmux, difference, same_again
 
 pytestmark = pytest.mark.one_user

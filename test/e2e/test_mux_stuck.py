@@ -129,14 +129,8 @@ def test_two_terminals_beside_a_stuck_one(sess, kind):
 def test_a_pipe_that_is_not_read(sess):
     a = sess.terminal("-c", "f", "sh", "-c", FLOOD)
     a.wait("go")
-    p = subprocess.Popen(
-        [sess.binary, "-a", "f"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=sess.env,
-        cwd=sess.work,
-        preexec_fn=sess.user.become,
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    p = sess.begin("-a", "f", **pipes)
     assert select.select([p.stdout], [], [], 15 * harness.PATIENCE)[0]
     a.send("x")
     assert NUMBERS in bytes(drain([a])[a])

@@ -334,14 +334,8 @@ def test_large_input_through_a_pipe_arrives(sess, work_dir):
     text = "".join(f"line {i}\n" for i in range(60000))
     sess.ok("-n", "sink", "sh", "-c", "stty raw -echo; echo go; cat > sink")
     harness.wait_until(lambda: (work_dir / "sink").exists())
-    p = subprocess.Popen(
-        [sess.binary, "-E", "-a", "sink"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=sess.env,
-        cwd=sess.work,
-        preexec_fn=sess.user.become,
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    p = sess.begin("-E", "-a", "sink", **pipes)
     p.stdin.write(text.encode())
     p.stdin.flush()
     harness.wait_until(

@@ -11,6 +11,14 @@ from asker import Asker
 from rounds import all_gone, attach, revive_anew
 
 
+def _file(sess, text):
+    """The user's file `data`, with TEXT in it."""
+    data = sess.work / "data"
+    data.write_text(text)
+    sess.user.own(data)
+    return data
+
+
 def _keeper(sess, how, name="data"):
     """A shell that holds file NAME open as 3 by HOW, and answers lines."""
     t = attach(
@@ -24,6 +32,12 @@ def _keeper(sess, how, name="data"):
     )
     t.wait("open")
     return t
+
+
+def _reads(t, line):
+    """The keeper reads the file's next line, which is LINE."""
+    t.line("read -u 3 a; echo got-$a")
+    t.wait(f"got-{line}")
 
 
 def _away(sess, t):
@@ -41,9 +55,7 @@ def _back(sess):
 def test_a_file_that_was_changed_meanwhile(sess):
     """Open for writing: the program finds what it left; the other content
     is set aside, not lost."""
-    data = sess.work / "data"
-    data.write_text("as it was\n")
-    sess.user.own(data)
+    data = _file(sess, "as it was\n")
     t = _keeper(sess, "<>")
     t.line("echo half >&3")
     harness.wait_until(lambda: "half" in data.read_text())
@@ -114,17 +126,13 @@ def test_a_database_and_the_journal_of_a_later_change(sess):
 
 
 def test_a_file_that_was_deleted_meanwhile(sess):
-    data = sess.work / "data"
-    data.write_text("one\ntwo\n")
-    sess.user.own(data)
+    data = _file(sess, "one\ntwo\n")
     t = _keeper(sess, "<>")
-    t.line("read -u 3 a; echo got-$a")
-    t.wait("got-one")
+    _reads(t, "one")
     _away(sess, t)
     data.unlink()
     _, t = _back(sess)
-    t.line("read -u 3 a; echo got-$a")
-    t.wait("got-two")
+    _reads(t, "two")
 
 
 def test_a_file_whose_directory_is_gone(sess):
@@ -151,9 +159,7 @@ def test_a_file_whose_directory_is_gone(sess):
 
 def test_a_log_that_has_grown(sess):
     """O_APPEND: nothing is put back, the program goes on at the end."""
-    data = sess.work / "data"
-    data.write_text("begin\n")
-    sess.user.own(data)
+    data = _file(sess, "begin\n")
     t = _keeper(sess, ">>")
     t.line("echo mine >&3")
     harness.wait_until(lambda: "mine" in data.read_text())
@@ -169,12 +175,9 @@ def test_a_log_that_has_grown(sess):
 def test_a_file_that_is_only_read_and_was_replaced(sess):
     """As editors do it: a new file under the old name. The program reads on
     at its offset, or the revival is refused and names the file."""
-    data = sess.work / "data"
-    data.write_text("one\ntwo\nthree\n")
-    sess.user.own(data)
+    data = _file(sess, "one\ntwo\nthree\n")
     t = _keeper(sess, "<")
-    t.line("read -u 3 a; echo got-$a")
-    t.wait("got-one")
+    _reads(t, "one")
     _away(sess, t)
     new = sess.work / "new"
     new.write_text("1\n2\n3\n4\n5\n")
@@ -270,9 +273,7 @@ def test_a_working_directory_that_is_gone(sess):
 
 def test_a_file_without_a_name(sess):
     """Deleted before the save: its content comes back, no name does."""
-    data = sess.work / "data"
-    data.write_text("".join(f"line {n}\n" for n in range(5000)))
-    sess.user.own(data)
+    data = _file(sess, "".join(f"line {n}\n" for n in range(5000)))
     t = _keeper(sess, "<>")
     t.line("rm data; read -u 3 a; read -u 3 a; echo got-$a")
     t.wait("got-line 1")
@@ -280,8 +281,7 @@ def test_a_file_without_a_name(sess):
         t.detach()
         revive_anew(sess, "k")
         t = attach(sess, "-a", "k")
-        t.line("read -u 3 a; echo got-$a")
-        t.wait(f"got-line {n}")
+        _reads(t, f"line {n}")
     assert sorted(os.listdir(sess.work)) == [], os.listdir(sess.work)
 
 

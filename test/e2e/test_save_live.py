@@ -2,7 +2,6 @@
 inside the session itself, by hand and in a script."""
 
 import re
-import subprocess
 
 import harness
 import pytest
@@ -58,21 +57,10 @@ def test_saves_that_overlap(sess):
     and the session is none the worse."""
     sess.ok("-n", "c", "sh", "-c", f"({COUNTER}) | cat >numbers")
     _counts(sess)
-    running = [
-        subprocess.Popen(
-            [sess.binary, "-save", "c"],
-            env=sess.env,
-            cwd=sess.work,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=sess.user.become,
-        )
-        for _ in range(4)
-    ]
-    results = [(p.communicate(timeout=30), p.returncode) for p in running]
-    assert any(code == 0 for _, code in results), results
-    for (_, err), code in results:
-        assert code == 0 or err.count(b"\n") == 1, results
+    results = sess.at_once(4, "-save", "c")
+    assert any(r.status == 0 for r in results), results
+    for r in results:
+        assert r.status == 0 or r.err.count("\n") == 1, results
     _counts(sess)
     assert not stopped_processes(sess)
     sess.ok("-k", "c")
