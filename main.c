@@ -336,6 +336,54 @@ usage_error(struct context *c, const char *what, const char *word)
 	    what, word);
 }
 
+/* The same for WORD with a dash, where a name could stand. */
+static int
+dash_error(struct context *c, const char *what, const char *word)
+{
+	c->exit_status = USAGE_STATUS;
+	return err_set(&c->err, -EINVAL,
+	    "%s '%s': a name that begins with - comes after --", what, word);
+}
+
+/* Is WORD, exactly, one of OPTIONS? */
+static bool
+is_option(const struct option *options, const char *word)
+{
+	const char *name = word + strspn(word, "-");
+
+	while (options->name != NULL && strcmp(options->name, name) != 0)
+		options++;
+	return name != word && options->name != NULL;
+}
+
+/*
+ * The argument that getopt(3) found for a command, in *ARG, or the word after
+ * it when that is --. 1: so it was, and no option follows.
+ */
+static int
+take_name(struct context *c, const struct option *options, char **argv,
+    char **arg)
+{
+	if (strcmp(*arg, "--") != 0)
+		return is_option(options, *arg) ?
+		    dash_error(c, "an option in place of a name", *arg) :
+		    0;
+	if (argv[optind] == NULL)
+		return usage_error(c, "something is missing after", *arg);
+	*arg = argv[optind++];
+	return 1;
+}
+
+/* After CMD (NULL: none yet) WORD may have been meant as a name. */
+static int
+unknown_option(struct context *c, const struct command *cmd, const char *word)
+{
+	if (cmd != NULL &&
+	    (cmd->follows == MAYBE_NAME || cmd->follows == TWO_NAMES))
+		return dash_error(c, "unknown option", word);
+	return usage_error(c, "unknown option", word);
+}
+
 /* Options up to the first other word. *RET_COMMAND stays NULL: list. */
 static int
 parse(struct context *c, int argc, char **argv,
@@ -351,7 +399,7 @@ parse(struct context *c, int argc, char **argv,
 			return usage_error(c, "something is missing after",
 			    argv[optind - 1]);
 		if (i == '?')
-			return usage_error(c, "unknown option",
+			return unknown_option(c, *ret_command,
 			    argv[optind - 1]);
 		if (i > N_COMMANDS) {
 			r = modifiers[i - 1 - N_COMMANDS].set(c, optarg);
@@ -366,6 +414,9 @@ parse(struct context *c, int argc, char **argv,
 			    "only one command at a time:", argv[optind - 1]);
 		*ret_command = &commands[i - 1];
 		*ret_arg = optarg;
+		r = optarg == NULL ? 0 : take_name(c, options, argv, ret_arg);
+		if (r != 0)
+			return r < 0 ? r : 0;
 		/* What follows is a command line with options of its own. */
 		if (commands[i - 1].follows == NAME_COMMAND && optind < argc &&
 		    argv[optind][0] != '-')

@@ -15,7 +15,7 @@ DIR = harness.ROOT / "completions"
 @pytest.fixture
 def names(sess):
     for name in NAMES:
-        sess.ok("-n", name, "cat")
+        sess.ok("-n", "--", name, "cat")
     yield
     assert not (sess.work / "oops").exists()
 

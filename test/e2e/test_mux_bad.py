@@ -163,6 +163,35 @@ def test_a_command_line_without_sense(sess, args):
     assert r.status in (1, 2) and r.err.count("\n") == 1 and r.out == "", r
 
 
+def test_a_name_that_begins_with_a_dash(sess):
+    """Where it could be an option, the error says how to write it."""
+    sess.ok("-n", "-dash", "cat")
+    sess.ok("-n", "--", "-f", "cat")
+    assert sorted(sess.ok("-q").split()) == ["-dash", "-f"]
+    for command in ("-k", "-save", "-check", "-env", "-inspect", "-revive"):
+        r = sess.run(command, "-dash")
+        assert r.status == 2 and "'-dash': a name that begins with - comes after --" in r.err
+    for args in (["-a", "-f"], ["-n", "-f", "work"], ["-A", "--force"], ["-mv", "-dash", "-x"]):
+        r = sess.run(*args)
+        assert r.status == 2 and "a name that begins with - comes after --" in r.err, r
+    r = sess.run("-a", "--")
+    assert r.status == 2 and "missing after '--'" in r.err
+    assert "a name" not in sess.fails("-dash")
+    assert int(sess.ok("-pid", "--", "-f")) > 0
+    sess.ok("-save", "--", "-dash")
+    sess.ok("-mv", "--", "-dash", "-q")
+    t = sess.terminal("-a", "--", "-q")
+    t.line("typed")
+    t.wait("typed\ntyped")
+    t.detach()
+    sess.ok("-k", "--", "-q")
+    sess.ok("-k", "-f", "--", "-f")
+    assert sess.ok("-q").split() == ["-q"]  # saved
+    # A command line of its own is not looked into.
+    sess.ok("-n", "--", "new", "sh", "-c", "sleep 1000", "-f", "--")
+    assert harness.command(sess.pid("new")).split()[:2] == ["sh", "-c"]
+
+
 def test_save_without_a_name_outside(sess):
     assert "which session" in sess.fails("-save")
 
