@@ -34,8 +34,8 @@ LIBS       = $(PKG_LIBS) -lutil
 # One short line for each step; the whole command with V=1.
 run        = $(if $(V),,@echo '  $(1) $(2)';)
 
-ROOMS    := base tracee reptyr ckpt $(patsubst %/,%,$(wildcard ckpt/*/)) screen session server \
-            client cmd
+ROOMS    := base tracee ckpt $(patsubst %/,%,$(wildcard ckpt/*/)) screen session \
+            server client cmd
 PROTOS   := $(wildcard *.proto ckpt/*/*.proto)
 PB_C     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.c)
 PB_H     := $(PROTOS:%.proto=$(BUILD)/%.pb-c.h)

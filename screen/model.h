@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/palette.h"
 #include "screen/cell.h"
+#include "screen/palette.h"
 
 struct model;
 

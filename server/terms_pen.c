@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
-#include "base/palette.h"
 #include "base/scope.h"
+#include "screen/palette.h"
 #include "server/terms_state.h"
 #include "session/features.h"
 

@@ -14,11 +14,10 @@ BELOW = {
     "base": set(),
     "pty": {"base"},
     "tracee": {"base"},
-    "reptyr": {"base", "tracee"},
     "ckpt": {"base", "tracee"},
     "screen": {"base"},
     "session": {"base"},
-    "server": {"base", "pty", "tracee", "reptyr", "ckpt", "screen", "session"},
+    "server": {"base", "pty", "tracee", "ckpt", "screen", "session"},
     "client": {"base", "pty", "session"},
 }
 BELOW["cmd"] = BELOW["server"] | {"server", "client"}

@@ -1,7 +1,7 @@
 /*
  * palette.c - see palette.h.
  */
-#include "base/palette.h"
+#include "screen/palette.h"
 
 static const struct rgb first16[16] = { { 0, 0, 0 }, { 205, 0, 0 },
 	{ 0, 205, 0 }, { 205, 205, 0 }, { 0, 0, 238 }, { 205, 0, 205 },

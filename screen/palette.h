@@ -2,8 +2,8 @@
  * palette.h - the 256 colours as xterm has them: sixteen, a cube of 6 x 6 x
  * 6, and 24 greys.
  */
-#ifndef BASE_PALETTE_H
-#define BASE_PALETTE_H
+#ifndef PALETTE_H
+#define PALETTE_H
 
 struct rgb {
 	int r, g, b; /* 0 to 255 */
