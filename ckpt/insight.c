@@ -18,7 +18,7 @@
 #include "ckpt/memory/mapping.h"
 #include "ckpt/peek.h"
 #include "ckpt/rehearse.h"
-#include "ckpt/restorer.h"
+#include "ckpt/saved.h"
 
 #define LINE_MAX_LEN (64u << 10)
 
@@ -276,7 +276,7 @@ insight_saved(int saved_dirfd, const char *name, uint64_t generation,
 		.session_master = -1 };
 	int r;
 
-	r = restorer_image(&c, name, &generation);
+	r = saved_open(&c, name, &generation);
 	if (r == 0)
 		r = look(c.img, saved_dirfd, ret_s, e);
 	if (c.img != NULL)

@@ -9,9 +9,8 @@
 
 #include "base/scope.h"
 #include "ckpt/ckpt.h"
-#include "ckpt/image/store.h"
 #include "ckpt/peek.h"
-#include "ckpt/restorer.h"
+#include "ckpt/saved.h"
 
 void
 ckpt_command_done(struct ckpt_command *k)
@@ -92,9 +91,9 @@ ckpt_relaunch(int saved_dirfd, const char *name, uint64_t generation,
 		.session_master = -1 };
 	int r;
 
-	r = restorer_image(&c, name, &k.generation);
+	r = saved_open(&c, name, &k.generation);
 	if (r == 0)
-		r = restorer_session(&c, &k.session);
+		r = saved_session(&c, &k.session);
 	if (r == 0 && k.session.argv[0] == NULL)
 		r = err_set(e, -EBADMSG, "the snapshot has no command line");
 	if (r == 0)

@@ -23,6 +23,7 @@
 #include "base/pass.h"
 #include "base/scope.h"
 #include "ckpt/files/files.h"
+#include "ckpt/machine.h"
 #include "ckpt/memory/load.h"
 #include "ckpt/memory/mapping.h"
 #include "ckpt/process/standin.h"
@@ -30,6 +31,7 @@
 #include "ckpt/process/tree.h"
 #include "ckpt/resource.h"
 #include "ckpt/save.h"
+#include "ckpt/saved.h"
 #include "ckpt/space.h"
 
 static int
@@ -311,6 +313,39 @@ restore(struct restorer *rs)
 	if (r >= 0)
 		tracee_area_close(rs->server.threads, &rs->server.area);
 	return r;
+}
+
+/* ---- the image ---- */
+
+void
+restorer_init(struct restorer *rs)
+{
+	rs->c = (struct ckpt){ .err = &rs->err,
+		.session_master = -1,
+		.notes = BUF_INIT(REPORT_NOTES_MAX),
+		.obstacles = BUF_INIT(REPORT_NOTES_MAX) };
+}
+
+int
+restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
+    uint64_t *generation, Img__Machine **ret_m)
+{
+	Img__Machine *m;
+	int r;
+
+	rs->c.saved_dirfd = saved_dirfd;
+	r = FAULT("revive.image", &rs->err);
+	if (r >= 0)
+		r = saved_open(&rs->c, name, generation);
+	if (r < 0)
+		return r;
+	m = image_find(rs->c.img, IMG_MACHINE, 0, &img__machine__descriptor,
+	    &rs->err);
+	if (m == NULL)
+		return -EBADMSG;
+	rs->c.machine = m;
+	*ret_m = m;
+	return machine_check(&rs->c);
 }
 
 /* ---- the report ---- */

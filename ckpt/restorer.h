@@ -36,12 +36,6 @@ struct restorer {
 /* RS as calloc'd, ready to be filled. */
 void restorer_init(struct restorer *rs);
 
-/* Open generation *GENERATION (0: the latest, told) of NAME: c->img. */
-int restorer_image(struct ckpt *c, const char *name, uint64_t *generation);
-
-/* What the server is told of the session in c->img; the caller's. */
-int restorer_session(struct ckpt *c, struct ckpt_session *ret_s);
-
 /*
  * Open GENERATION (0: the latest, told) of NAME in SAVED_DIRFD, and see
  * whether this machine can revive it. *RET_M is the caller's to free.

@@ -23,105 +23,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/fault.h"
 #include "base/io.h"
 #include "base/pass.h"
 #include "base/scope.h"
 #include "ckpt/by_root.h"
-#include "ckpt/image/store.h"
-#include "ckpt/machine.h"
 #include "ckpt/process/sleep.h"
 #include "ckpt/restorer.h"
+#include "ckpt/saved.h"
 #include "ckpt/space.h"
-
-/* ---- the image ---- */
-
-int
-restorer_image(struct ckpt *c, const char *name, uint64_t *generation)
-{
-	struct ckpt_generation *v = NULL;
-	autoclose int dirfd = -1;
-	size_t n;
-	int r;
-
-	r = store_open(c->saved_dirfd, name, false, &dirfd, c->err);
-	if (r < 0)
-		return r;
-	if (*generation == 0) {
-		r = store_list(dirfd, &v, &n, c->err);
-		if (r >= 0 && n == 0)
-			r = err_set(c->err, -ENOENT, "no snapshot of %s", name);
-		if (r >= 0)
-			*generation = v[n - 1].number;
-		free(v);
-	}
-	return r < 0 ? r : image_open(dirfd, *generation, &c->img, c->err);
-}
-
-void
-restorer_init(struct restorer *rs)
-{
-	rs->c = (struct ckpt){ .err = &rs->err,
-		.session_master = -1,
-		.notes = BUF_INIT(REPORT_NOTES_MAX),
-		.obstacles = BUF_INIT(REPORT_NOTES_MAX) };
-}
-
-int
-restorer_open(struct restorer *rs, int saved_dirfd, const char *name,
-    uint64_t *generation, Img__Machine **ret_m)
-{
-	Img__Machine *m;
-	int r;
-
-	rs->c.saved_dirfd = saved_dirfd;
-	r = FAULT("revive.image", &rs->err);
-	if (r >= 0)
-		r = restorer_image(&rs->c, name, generation);
-	if (r < 0)
-		return r;
-	m = image_find(rs->c.img, IMG_MACHINE, 0, &img__machine__descriptor,
-	    &rs->err);
-	if (m == NULL)
-		return -EBADMSG;
-	rs->c.machine = m;
-	*ret_m = m;
-	return machine_check(&rs->c);
-}
-
-int
-restorer_session(struct ckpt *c, struct ckpt_session *ret_s)
-{
-	Img__Session *m = image_find(c->img, IMG_SESSION, 0,
-	    &img__session__descriptor, c->err);
-	int r = 0;
-
-	if (m == NULL)
-		return -EBADMSG;
-	*ret_s = (struct ckpt_session){ .created_s = m->created_s,
-		.rows = m->rows,
-		.cols = m->cols,
-		.screen = BUF_INIT(IMAGE_RECORD_MAX),
-		.input = BUF_INIT(IMAGE_RECORD_MAX) };
-	ret_s->name = strdup(m->name);
-	ret_s->id = m->id[0] == 0 ? NULL : strdup(m->id);
-	ret_s->argv = calloc(m->n_argv + 1, sizeof *ret_s->argv);
-	if (ret_s->name == NULL || ret_s->argv == NULL)
-		r = -ENOMEM;
-	for (size_t i = 0; r >= 0 && i < m->n_argv; i++) {
-		ret_s->argv[i] = strdup(m->argv[i]);
-		if (ret_s->argv[i] == NULL)
-			r = -ENOMEM;
-	}
-	if (r >= 0)
-		r = buf_put(&ret_s->screen, m->screen.data, m->screen.len);
-	if (r >= 0)
-		r = buf_put(&ret_s->input, m->input.data, m->input.len);
-	img__session__free_unpacked(m, NULL);
-	return r < 0 ? err_set(c->err, r, "out of memory") : 0;
-}
-
-/* ---- the server ---- */
 
 /* The process behind a pidfd, as this process' /proc numbers it. */
 static pid_t
@@ -273,7 +182,7 @@ revive_start(const struct revive_request *req,
 	got.generation = req->generation;
 	r = restorer_open(rs, req->saved_dirfd, req->name, &got.generation, &m);
 	if (r >= 0)
-		r = restorer_session(&rs->c, &got.session);
+		r = saved_session(&rs->c, &got.session);
 	if (r >= 0)
 		r = req->by_root == NULL ?
 		    start(rs, m, ready, arg, &got) :
