@@ -1,7 +1,9 @@
 /*
  * image_write.c - the writer of images, see image.h. Pages go out chunk by
- * chunk as they come; records and the chunk table wait in memory until the
- * end, so that the file is written once from front to back.
+ * chunk as they come, behind the caller's back (behind.h): to read memory and
+ * to write the file take as long, and both are the kernel's work. Records and
+ * the chunk table wait in memory until the end, so that the file is written
+ * once from front to back.
  */
 #include "ckpt/image/image.h"
 
@@ -18,21 +20,18 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "base/temp.h"
+#include "ckpt/image/behind.h"
 #include "ckpt/image/image_format.h"
-
-/* Let the disk begin with what is this far behind, so that fsync is short. */
-#define WRITEBACK_LEN (16u << 20)
 
 struct image_writer {
 	struct temp temp;
 	char name[IMAGE_NAME_MAX];
 	char *path; /* for sentences */
 	uint8_t head[HEAD_SIZE];
-	uint64_t off;     /* bytes written to the file */
-	uint64_t flushed; /* bytes whose writing to disk was begun */
-	uint64_t n_pages; /* of the stream, those in CHUNK included */
+	uint64_t off;     /* bytes of the file so far */
+	uint64_t n_pages; /* of the stream, those in the room included */
 	uint64_t n_records;
-	uint8_t *chunk; /* the chunk being filled */
+	struct behind *behind; /* its room is the chunk being filled */
 	size_t chunk_len;
 	ZSTD_CCtx *zstd; /* NULL: raw */
 	uint8_t *packed; /* a compressed chunk */
@@ -53,12 +52,12 @@ writer_free(struct image_writer *w)
 {
 	if (w == NULL)
 		return;
+	(void)behind_close(w->behind);
 	temp_done(&w->temp);
 	(void)ZSTD_freeCCtx(w->zstd);
 	buf_done(&w->records);
 	buf_done(&w->table);
 	free(w->packed);
-	free(w->chunk);
 	free(w->path);
 	free(w);
 }
@@ -85,11 +84,6 @@ writer_put(struct image_writer *w, const void *data, size_t len, struct err *e)
 	if (r < 0)
 		return writer_err(w, r, e);
 	w->off += len;
-	if (w->off - w->flushed >= WRITEBACK_LEN) {
-		(void)sync_file_range(w->temp.fd, (off_t)w->flushed,
-		    (off_t)(w->off - w->flushed), SYNC_FILE_RANGE_WRITE);
-		w->flushed = w->off;
-	}
 	return 0;
 }
 
@@ -148,8 +142,7 @@ image_create(int dirfd, uint64_t generation, int zstd_level,
 	w->table = BUF_INIT(IMAGE_RECORDS_MAX);
 	image_name(generation, w->name);
 	w->path = io_path(dirfd, w->name);
-	w->chunk = aligned_alloc(IMAGE_PAGE, IMAGE_CHUNK);
-	if (w->path == NULL || w->chunk == NULL)
+	if (w->path == NULL)
 		return err_num(e, -ENOMEM, "beginning an image");
 	if (faccessat(dirfd, w->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return writer_err(w, -EEXIST, e);
@@ -162,6 +155,9 @@ image_create(int dirfd, uint64_t generation, int zstd_level,
 	r = writer_head(w, generation, e);
 	if (r < 0)
 		return r;
+	r = behind_open(w->temp.fd, IMAGE_CHUNK, &w->behind);
+	if (r < 0)
+		return writer_err(w, r, e);
 	*ret_w = TAKE_PTR(w);
 	return 0;
 }
@@ -188,22 +184,23 @@ writer_pack(struct image_writer *w, const uint8_t *data, size_t len)
 	return n;
 }
 
-/* Write LEN bytes at DATA as the next chunk. */
+/* Write the room as the next chunk, if there is something in it. */
 static int
-writer_chunk(struct image_writer *w, const uint8_t *data, size_t len,
-    struct err *e)
+writer_flush(struct image_writer *w, struct err *e)
 {
-	uint8_t ent[ENT_SIZE];
-	size_t frame, stored = len;
+	uint8_t ent[ENT_SIZE], *data = behind_room(w->behind);
+	size_t frame, stored = w->chunk_len;
 	int r;
 
+	if (w->chunk_len == 0)
+		return 0;
 	r = FAULT("image.chunk", e);
 	if (r < 0)
 		return r;
-	frame = writer_pack(w, data, len);
+	frame = writer_pack(w, data, w->chunk_len);
 	if (frame > 0) {
-		data = w->packed;
 		stored = (frame + IMAGE_PAGE - 1) & ~(size_t)(IMAGE_PAGE - 1);
+		memcpy(data, w->packed, stored);
 	}
 	put_u32(ent + ENT_STORED, stored);
 	put_u32(ent + ENT_FRAME, frame);
@@ -211,25 +208,19 @@ writer_chunk(struct image_writer *w, const uint8_t *data, size_t len,
 	r = buf_put(&w->table, ent, sizeof ent);
 	if (r < 0)
 		return writer_err(w, r == -ENOBUFS ? -EFBIG : r, e);
-	return writer_put(w, data, stored, e);
-}
-
-static int
-writer_flush(struct image_writer *w, struct err *e)
-{
-	size_t len = w->chunk_len;
-
-	if (len == 0)
-		return 0;
 	w->chunk_len = 0;
-	return writer_chunk(w, w->chunk, len, e);
+	w->off += stored;
+	r = behind_put(w->behind, stored);
+	return r < 0 ? writer_err(w, r, e) : 0;
 }
 
 void *
 image_pages_room(struct image_writer *w, size_t *ret_len)
 {
+	uint8_t *chunk = behind_room(w->behind);
+
 	*ret_len = IMAGE_CHUNK - w->chunk_len;
-	return w->chunk + w->chunk_len;
+	return chunk + w->chunk_len;
 }
 
 int
@@ -266,16 +257,11 @@ image_put_pages(struct image_writer *w, const void *data, size_t len,
 		return err_set(e, -EINVAL, "%s: %zu bytes are no whole pages",
 		    w->path, len);
 	for (; len > 0; p += n, len -= n) {
-		if (w->chunk_len == 0 && len >= IMAGE_CHUNK) {
-			n = IMAGE_CHUNK;
-			w->n_pages += IMAGE_CHUNK_PAGES;
-			r = writer_chunk(w, p, n, e);
-		} else {
-			n = IMAGE_CHUNK - w->chunk_len;
-			n = n < len ? n : len;
-			memcpy(w->chunk + w->chunk_len, p, n);
-			r = image_pages_fill(w, n, &ignored, e);
-		}
+		void *room = image_pages_room(w, &n);
+
+		n = n < len ? n : len;
+		memcpy(room, p, n);
+		r = image_pages_fill(w, n, &ignored, e);
 		if (r < 0)
 			return r;
 	}
@@ -395,6 +381,9 @@ writer_finish(struct image_writer *w, struct err *e)
 	r = writer_flush(w, e);
 	if (r < 0)
 		return r;
+	r = behind_close(TAKE_PTR(w->behind));
+	if (r < 0)
+		return writer_err(w, r, e);
 	writer_tail(w, tail);
 	r = FAULT("image.records", e);
 	if (r < 0)
