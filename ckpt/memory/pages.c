@@ -21,6 +21,7 @@
 #include "base/scope.h"
 #include "ckpt/memory/mapped.h"
 #include "ckpt/memory/memory.h"
+#include "ckpt/memory/snapshot.h"
 
 /* linux/fs.h of 6.7; Debian 12 has older headers. */
 struct scan_region {
@@ -480,5 +481,8 @@ pages_write(struct ckpt *c, struct image_writer *w)
 		r = write_shm(c, w, &c->shms[i], i + 1);
 	for (size_t i = 0; r >= 0 && i < c->n_mapped; i++)
 		r = mapped_write(c, w, &c->mapped[i], i + 1);
+	/* Not before: a mapped file may have to be read as its exe. */
+	for (size_t i = 0; r >= 0 && i < c->n_tasks; i++)
+		snapshot_drop(&c->tasks[i]);
 	return r;
 }

@@ -156,3 +156,10 @@ snapshot_end(struct task *t)
 		;
 	t->snapshot = 0;
 }
+
+void
+snapshot_drop(const struct task *t)
+{
+	if (t->snapshot != 0)
+		(void)kill(t->snapshot, SIGKILL);
+}

@@ -23,4 +23,10 @@ int snapshot_open(struct ckpt *c, struct task *t);
 /* End the snapshot and wait for it. */
 void snapshot_end(struct task *t);
 
+/*
+ * In the writer: the snapshot of T has been read, so its memory may go while
+ * the rest is written. It stays the server's, to be ended by snapshot_end().
+ */
+void snapshot_drop(const struct task *t);
+
 #endif
