@@ -266,13 +266,14 @@ class Beat:
         run(SESS, "-n", name, *argv)
         self.pid = int(self.next("ready"))
 
-    def next(self, word, timeout=60):
+    def next(self, word, timeout=60, after=0):
+        """The next line of WORD whose number is larger than AFTER."""
         def found():
             if not self.file.exists():
                 return None
             lines = self.file.read_text().splitlines()
             for i, line in enumerate(lines[self.seen :], self.seen + 1):
-                if line.startswith(word + " "):
+                if line.startswith(word + " ") and int(line.split()[1]) > after:
                     self.seen = i
                     return line.split()[1]
             return None
@@ -290,22 +291,44 @@ class Beat:
         return self.ask(signal.SIGUSR2, "fork")
 
 
+class Copies:
+    """cp of MIB mebibytes of noise, which is what saving is measured by."""
+
+    def __init__(self, mib):
+        self.walls = []
+        self.source, self.target = TOP / "copied", TOP / "copy"
+        with open(self.source, "wb") as f:
+            for _ in range(mib):
+                f.write(os.urandom(1 << 20))
+
+    def warm(self):
+        """A virtual machine may have to fetch memory from its host first,
+        which costs more than the copying: what comes next finds as much as it
+        needs just freed, and that again before the copy itself."""
+        wall = timed("cp", "--reflink=never", self.source, self.target)
+        self.target.unlink()
+        return wall
+
+    def measure(self):
+        self.warm()
+        self.walls.append(self.warm())
+
+    def median(self):
+        self.source.unlink()
+        return statistics.median(self.walls)
+
+
 def standstill(args):
     beat = Beat("big", args.mib)
-    forks, gaps, walls, copies = [], [], [], []
-    source, target = TOP / "copied", TOP / "copy"
-    with open(source, "wb") as f:
-        for _ in range(args.mib):
-            f.write(os.urandom(1 << 20))
+    forks, gaps, walls, copies = [], [], [], Copies(args.mib)
     for _ in range(args.rounds):
+        copies.warm()
         forks.append(beat.fork())
         beat.gap()
         walls.append(timed(SESS, "-save", "big"))
         gaps.append(beat.gap())
         run(SESS, "-rm", "big")
-        copies.append(timed("cp", "--reflink=never", source, target))
-        target.unlink()
-    source.unlink()
+        copies.measure()
     fork, gap = statistics.median(forks), statistics.median(gaps)
     row(
         f"standstill of {args.mib} MiB in a save, ms",
@@ -313,7 +336,7 @@ def standstill(args):
         1.5 * fork + 5,
         f"its own fork() {fork:.1f} ms",
     )
-    wall, copy = statistics.median(walls), statistics.median(copies)
+    wall, copy = statistics.median(walls), copies.median()
     row(
         f"full save of {args.mib} MiB / cp",
         wall / copy,
@@ -321,6 +344,25 @@ def standstill(args):
         f"save {wall:.0f} ms, cp {copy:.0f} ms",
     )
     run(SESS, "-k", "big")
+
+
+def revive(args):
+    beat = Beat("back", args.mib)
+    walls, copies = [], Copies(args.mib)
+    for _ in range(args.rounds):
+        run(SESS, "-save", "-stop", "back")
+        copies.measure()
+        start = time.time()
+        run(SESS, "-revive", "back")
+        walls.append(beat.next("back", after=start * 1e6) / 1e3 - start * 1e3)
+    wall, copy = statistics.median(walls), copies.median()
+    row(
+        f"revive of {args.mib} MiB, to its next beat / cp",
+        wall / copy,
+        2,
+        f"revive {wall:.0f} ms, cp {copy:.0f} ms",
+    )
+    run(SESS, "-k", "back")
 
 
 def shell(args):
@@ -378,6 +420,7 @@ ROWS = {
     "shell": shell,
     "tree": tree,
     "standstill": standstill,
+    "revive": revive,
 }
 
 

@@ -7,7 +7,8 @@
  *   gap US          after SIGUSR1: the largest gap since the last one
  *   fork US         after SIGUSR2: how long a fork() of our own took
  *   back US         CLOCK_REALTIME of the first beat after a gap of over
- *                   20 ms was noticed (which a revival is)
+ *                   20 ms by that clock, which a revival is: CLOCK_MONOTONIC
+ *                   goes on where it was
  */
 #include <err.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ fork_ns(void)
 int
 main(int argc, char **argv)
 {
-	uint64_t last, now, gap = 0, x = 88172645463325252u, i, n;
+	uint64_t last, now, real, was, gap = 0, x = 88172645463325252u, i, n;
 	struct timespec beat = { .tv_nsec = 1000000 };
 	uint64_t *memory;
 	int fd;
@@ -85,14 +86,16 @@ main(int argc, char **argv)
 	(void)signal(SIGUSR2, on_signal);
 	(void)dprintf(fd, "ready %d\n", (int)getpid());
 	last = now_ns(CLOCK_MONOTONIC);
+	was = now_ns(CLOCK_REALTIME);
 	for (;;) {
 		(void)nanosleep(&beat, NULL);
 		now = now_ns(CLOCK_MONOTONIC);
 		if (now - last > gap)
 			gap = now - last;
-		if (now - last > 20000000)
+		real = now_ns(CLOCK_REALTIME);
+		if (real - was > 20000000)
 			(void)dprintf(fd, "back %llu\n",
-			    (unsigned long long)now_ns(CLOCK_REALTIME) / 1000);
+			    (unsigned long long)real / 1000);
 		if (want_gap) {
 			want_gap = 0;
 			(void)dprintf(fd, "gap %llu\n",
@@ -105,5 +108,6 @@ main(int argc, char **argv)
 			    (unsigned long long)fork_ns() / 1000);
 		}
 		last = now_ns(CLOCK_MONOTONIC);
+		was = now_ns(CLOCK_REALTIME);
 	}
 }
