@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "base/scope.h"
 
-#define BLOCK (1u << 20)
+#define BLOCK (64u << 10)
 
 /* By read(2) and write(2), from OFF to the end. */
 static int

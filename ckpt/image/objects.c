@@ -27,7 +27,7 @@
 #include "ckpt/image/objects_cache.h"
 #include "ckpt/image/objects_dir.h"
 
-#define BLOCK (1u << 20)
+#define BLOCK (64u << 10)
 
 /* ---- content ---- */
 
