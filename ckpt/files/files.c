@@ -1,6 +1,6 @@
 /*
  * files.c - see files.h: the saving side. What a descriptor is, is found out
- * in files_look.c.
+ * in files_look.c, which are of one description in files_same.c.
  */
 #include "ckpt/files/files.h"
 
@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
@@ -204,75 +203,6 @@ files_check(struct ckpt *c, struct task *t)
 
 /* ---- save ---- */
 
-static bool
-looks_like(const struct file *a, const struct file *b)
-{
-	return a->st.st_ino == b->st.st_ino && a->st.st_dev == b->st.st_dev &&
-	    a->rec.pos == b->rec.pos && a->rec.flags == b->rec.flags;
-}
-
-static struct file **
-bucket(struct files *fs, const struct file *f)
-{
-	uint64_t h = f->st.st_ino * 31 + f->rec.pos * 7 + f->st.st_rdev;
-
-	return &fs->buckets[(h ^ (h >> 8)) % N_ELEMENTS(fs->buckets)];
-}
-
-static int
-append(struct ckpt *c, struct file *f)
-{
-	struct files *fs = c->files;
-
-	if (array_room(&fs->v, fs->n, &fs->cap) < 0)
-		return err_set(c->err, -ENOMEM, "out of memory");
-	fs->v[fs->n++] = f;
-	f->id = fs->n;
-	return 0;
-}
-
-/*
- * The description of F if it is known; else F itself becomes known. Those
- * that look alike form a tree in the order that kcmp(2) gives, which is by
- * chance as far as we are concerned: its depth is that of the logarithm.
- */
-static int
-intern(struct ckpt *c, struct file *f, struct file **ret_f)
-{
-	struct file **at = bucket(c->files, f);
-	int r;
-
-	while (*at != NULL && !looks_like(*at, f))
-		at = &(*at)->next;
-	while (*at != NULL) {
-		long order = syscall(SYS_kcmp, f->task->pid, (*at)->task->pid,
-		    KCMP_FILE, f->fd, (*at)->fd);
-
-		if (order < 0) {
-			r = err_sys(c->err,
-			    "comparing descriptors of %s "
-			    "(pid %d)",
-			    f->task->comm, f->task->pid);
-			file_free(f);
-			return r;
-		}
-		if (order == 0) {
-			*ret_f = *at;
-			file_free(f);
-			return 0;
-		}
-		at = order == 1 ? &(*at)->less : &(*at)->more;
-	}
-	r = append(c, f);
-	if (r < 0) {
-		file_free(f);
-		return r;
-	}
-	*at = f;
-	*ret_f = f;
-	return 0;
-}
-
 static int
 save_descriptor(struct ckpt *c, struct task *t, struct file *f)
 {
@@ -300,7 +230,7 @@ save_descriptor(struct ckpt *c, struct task *t, struct file *f)
 		file_free(f);
 		return r;
 	}
-	r = intern(c, f, &known);
+	r = files_intern(c, f, &known);
 	if (r < 0)
 		return r;
 	r = fd_table_add(tab, fd, known->id, cloexec);

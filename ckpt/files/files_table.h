@@ -1,6 +1,6 @@
 /*
  * files_table.h - the descriptor table of a task. Between files.c, which
- * saves, and files_revive.c alone.
+ * saves, files_same.c and files_revive.c alone.
  */
 #ifndef CKPT_FILES_TABLE_H
 #define CKPT_FILES_TABLE_H
@@ -32,6 +32,12 @@ void fd_tables_free(struct files *fs);
 /* The first task that has F, or NULL, and its number there. */
 const struct fd_table *fd_table_holder(const struct files *fs,
     const struct file *f, int *ret_fd);
+
+/*
+ * Save, in files_same.c: the description of F if it is known, and F is freed;
+ * else F itself becomes known, with an id. F is freed on failure, too.
+ */
+int files_intern(struct ckpt *c, struct file *f, struct file **ret_f);
 
 extern const struct file_kind *const file_kinds[];
 
