@@ -486,7 +486,7 @@ run(struct context *c, int argc, char **argv)
 	r = choose_user(c, cmd);
 	if (r != 0)
 		return r < 0 ? r : c->exit_status;
-	r = places_open(&c->places, &c->err);
+	r = (cmd == NULL ? places_look : places_open)(&c->places, &c->err);
 	if (r < 0)
 		return r;
 	if (cmd == NULL)

@@ -251,7 +251,7 @@ run(struct context *c, int argc, char **argv)
 		return r;
 	move_places();
 	if (action == 0 && argv[optind] == NULL)
-		return (r = places_open(&c->places, &c->err)) < 0 ? r : list(c);
+		return (r = places_look(&c->places, &c->err)) < 0 ? r : list(c);
 	action = action == 0 && pass ? 'a' : action;
 	if (action == 0 || argv[optind] == NULL)
 		return fail_usage(c);

@@ -191,7 +191,8 @@ add_ended(struct context *c, struct rows *rows)
 	struct ended *v = NULL;
 	size_t n = 0, i;
 	bool is_new;
-	int r = ended_list(&c->places, &v, &n, &c->err);
+	int r = c->places.ended < 0 ? 0 :
+				      ended_list(&c->places, &v, &n, &c->err);
 
 	for (i = 0; i < n; i++) {
 		/* Saved since: it comes back, and is listed as such. */
@@ -237,7 +238,9 @@ add_saved(struct context *c, struct rows *rows)
 {
 	char **names = NULL;
 	size_t n = 0, i;
-	int r = ckpt_names(c->places.saved, &names, &n, &c->err);
+	int r = c->places.saved < 0 ?
+	    0 :
+	    ckpt_names(c->places.saved, &names, &n, &c->err);
 
 	for (i = 0; i < n && r == 0; i++)
 		add_snapshots(c, rows, names[i]);

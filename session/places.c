@@ -39,16 +39,21 @@ check_dir(int fd, const char *path, mode_t forbidden, struct err *e)
 	return 0;
 }
 
-/* Open NAME in DIRFD, made when missing. PATH is for the error. */
+/*
+ * Open NAME in DIRFD. One that is missing is made, or without MAKE *RET_FD
+ * stays as it is. PATH is for the error.
+ */
 static int
 open_dir(int dirfd, const char *name, const char *path, mode_t forbidden,
-    int *ret_fd, struct err *e)
+    bool make, int *ret_fd, struct err *e)
 {
 	autoclose int fd = -1;
 	struct stat st;
 	int r;
 
 	fd = openat(dirfd, name, OPEN_DIR);
+	if (fd < 0 && errno == ENOENT && !make)
+		return 0;
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
 			return err_sys(e, "cannot make directory %s", path);
@@ -92,29 +97,30 @@ make_parents(const char *path, struct err *e)
 
 /* A directory that the user or a convention names; others may look in. */
 static int
-open_named(const char *path, int *ret_fd, struct err *e)
+open_named(const char *path, bool make, int *ret_fd, struct err *e)
 {
-	int r;
+	int r = 0;
 
 	if (path[0] != '/')
 		return err_set(e, -EINVAL,
 		    "directory '%s' is not an absolute path", path);
-	r = make_parents(path, e);
+	if (make)
+		r = make_parents(path, e);
 	if (r < 0)
 		return r;
-	return open_dir(AT_FDCWD, path, path, 022, ret_fd, e);
+	return open_dir(AT_FDCWD, path, path, 022, make, ret_fd, e);
 }
 
 /* One of our own, NAME in the directory PARENT of path BASE. */
 static int
-open_own(int parent, const char *base, const char *name, int *ret_fd,
+open_own(int parent, const char *base, const char *name, bool make, int *ret_fd,
     struct err *e)
 {
 	autofree char *path = NULL;
 
 	if (asprintf(&path, "%s/%s", base, name) < 0)
 		return err_num(e, -ENOMEM, "%s", name);
-	return open_dir(parent, name, path, 077, ret_fd, e);
+	return open_dir(parent, name, path, 077, make, ret_fd, e);
 }
 
 /* Path of STATE without SESS_DIR; malloc'd. */
@@ -142,7 +148,7 @@ state_path(char **ret_path, struct err *e)
 
 /* /run/user/UID, found by uid and not by environment. */
 static int
-open_run_user(int *ret_fd)
+open_run_user(bool make, int *ret_fd)
 {
 	autoclose int fd = -1;
 	char path[64];
@@ -155,11 +161,11 @@ open_run_user(int *ret_fd)
 	r = check_dir(fd, path, 022, NULL);
 	if (r < 0)
 		return r;
-	return open_own(fd, path, "sess", ret_fd, NULL);
+	return open_own(fd, path, "sess", make, ret_fd, NULL);
 }
 
-int
-places_open(struct places *ret_p, struct err *e)
+static int
+open_all(bool make, struct places *ret_p, struct err *e)
 {
 	struct places p scoped(places_close) = PLACES_NONE;
 	const char *moved = getenv("SESS_DIR");
@@ -172,20 +178,35 @@ places_open(struct places *ret_p, struct err *e)
 		r = path == NULL ? err_num(e, -ENOMEM, "paths") : 0;
 	} else {
 		r = state_path(&path, e);
-		if (r == 0 && open_run_user(&p.run[0]) >= 0)
+		if (r == 0 && open_run_user(make, &p.run[0]) >= 0)
 			n_run = 1;
 	}
 	if (r < 0)
 		return r;
-	if ((r = open_named(path, &state, e)) < 0 ||
-	    (r = open_own(state, path, "run", &p.run[n_run], e)) < 0 ||
-	    (r = open_own(state, path, "saved", &p.saved, e)) < 0 ||
-	    (r = open_own(state, path, "ended", &p.ended, e)) < 0 ||
-	    (r = open_own(state, path, "env", &p.env, e)) < 0)
+	r = open_named(path, make, &state, e);
+	if (r < 0)
+		return r;
+	if (state >= 0 &&
+	    ((r = open_own(state, path, "run", make, &p.run[n_run], e)) < 0 ||
+		(r = open_own(state, path, "saved", make, &p.saved, e)) < 0 ||
+		(r = open_own(state, path, "ended", make, &p.ended, e)) < 0 ||
+		(r = open_own(state, path, "env", make, &p.env, e)) < 0))
 		return r;
 	*ret_p = p;
 	p = PLACES_NONE;
 	return 0;
+}
+
+int
+places_open(struct places *ret_p, struct err *e)
+{
+	return open_all(true, ret_p, e);
+}
+
+int
+places_look(struct places *ret_p, struct err *e)
+{
+	return open_all(false, ret_p, e);
 }
 
 bool

@@ -38,6 +38,12 @@ struct places {
 int places_open(struct places *ret_p, struct err *e);
 
 /*
+ * The same, but nothing is made: what is missing is -1. With such places only
+ * the list can be made.
+ */
+int places_look(struct places *ret_p, struct err *e);
+
+/*
  * Has this user anything that places_open() would find? Nothing is made. For
  * the environment of account_enter(): SESS_DIR does not count.
  */

@@ -442,6 +442,10 @@ class Sess:
             for p, (out, err) in zip(running, said)
         ]
 
+    def make_places(self):
+        """The directories that every command but the list makes."""
+        self.fails("-pid", "nobody")
+
     def terminal(self, *args, rows=24, cols=80, env=None, cwd=None):
         """`sess ARGS` on a terminal."""
         return self.program(

@@ -196,6 +196,6 @@ def test_nothing_is_left_of_them(sess, shell):
 
 
 def test_links_that_others_could_change_are_refused(sess, sess_dir):
-    sess.ok()
+    sess.make_places()
     os.chmod(sess_dir / "env", 0o770)
     assert "open to others" in sess.fails("-n", "w", "cat")

@@ -1,6 +1,7 @@
 """-j: the list for programs."""
 
 import json
+import shutil
 
 import harness
 
@@ -60,3 +61,32 @@ def test_what_cannot_be_seen_is_spelt_out(sess):
     assert "a\\u202eb\\u200bc  detached" in out
     assert "\\u2066" in out and "\x9b" not in out
     assert sess.ok("-q") == "a\u202eb\u200bc\n"  # as it is, for scripts
+
+
+def test_the_list_makes_nothing(sess, sess_dir, work_dir):
+    """It shows what is there; a place that is missing has nothing in it."""
+    (sess.work / "abduco").symlink_to(sess.binary)
+    state = work_dir / "deep" / "state"
+    for env in ({"SESS_DIR": state / "sess"}, {"SESS_DIR": None, "XDG_STATE_HOME": state}):
+        assert sess.ok(env=env).count("\n") == 1
+        assert sess.ok("-q", env=env) == ""
+        assert json.loads(sess.ok("-j", env=env)) == []
+        r = sess.command([sess.work / "abduco"], env=env)
+        assert r.status == 0 and r.out.count("\n") == 1
+        assert not (work_dir / "deep").exists()
+    # One of several.
+    sess.ok("-n", "one", "cat")
+    sess.ok("-save", "-stop", "one")
+    for name in ("run", "ended", "env"):
+        shutil.rmtree(sess_dir / name)
+    assert sess.ok("-q") == "one\n"
+    assert [p.name for p in sess_dir.iterdir()] == ["saved"]
+    shutil.rmtree(sess_dir / "saved")
+    assert sess.ok("-q") == "" and list(sess_dir.iterdir()) == []
+    # What is there is looked at as closely as ever.
+    (sess_dir / "saved").mkdir(mode=0o755)
+    sess.user.own(sess_dir / "saved")
+    assert "open to others" in sess.fails()
+    (sess_dir / "saved").rmdir()
+    sess.ok("-n", "two", "cat")
+    assert sess.ok("-q") == "two\n"

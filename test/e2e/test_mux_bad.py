@@ -211,7 +211,7 @@ def test_a_SESS_DIR_open_to_others(sess, sess_dir):
     os.chmod(sess_dir, 0o777)
     assert "open to others" in sess.fails("-n", "x", "true")
     os.chmod(sess_dir, 0o700)
-    sess.ok()
+    sess.make_places()
     os.chmod(sess_dir / "run", 0o750)
     assert "open to others" in sess.fails("-n", "x", "true")
     os.chmod(sess_dir / "run", 0o700)
@@ -220,7 +220,7 @@ def test_a_SESS_DIR_open_to_others(sess, sess_dir):
 
 
 def test_a_directory_that_is_a_link(sess, sess_dir, work_dir):
-    sess.ok()
+    sess.make_places()
     os.rmdir(sess_dir / "run")
     os.symlink(work_dir, sess_dir / "run")
     assert "symbolic link" in sess.fails("-n", "x", "true")
@@ -405,7 +405,7 @@ def test_a_full_disk_leaves_no_lock_behind(sess):
     """run/ is on a small file system of its own."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount")
-    sess.ok()
+    sess.make_places()
     run = sess.dir / "run"
     how = f"size=4k,mode=700,uid={sess.user.uid},gid={sess.user.gid}"
     subprocess.run(["mount", "-t", "tmpfs", "-o", how, "none", run], check=True)

@@ -166,7 +166,7 @@ def test_no_room_for_a_kept_copy(sess):
     system of its own."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount")
-    sess.ok()
+    sess.make_places()
     place = sess.dir / "saved"
     place.mkdir(mode=0o700, exist_ok=True)
     how = f"size=1m,mode=700,uid={sess.user.uid},gid={sess.user.gid}"
@@ -246,7 +246,7 @@ def test_full_disk(sess):
     older snapshot stays."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount")
-    sess.ok()
+    sess.make_places()
     mnt = sess.dir / "saved"
     mnt.mkdir(exist_ok=True, mode=0o700)
     how = f"size=16m,mode=700,uid={sess.user.uid},gid={sess.user.gid}"
