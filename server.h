@@ -123,12 +123,12 @@ void server_reap(struct server *s);
 /* Leave the loop if nothing is left to be done. */
 void server_finish(struct server *s);
 
-/* A one-shot timer. */
+/* Let EV, which has no descriptor, come once in MS from now, not before. */
 void server_timer(struct event *ev, unsigned ms);
 
 /* ---- flow.c ---- */
 
-/* The master and the screen are there: begin. */
+/* The master and the screen are there: begin. 0 or negative errno. */
 int flow_start(struct server *s, struct err *e);
 
 /* The program has ended: no more of either. */
@@ -158,8 +158,9 @@ void flow_frame(struct server *s);
 /* ---- ending.c ---- */
 
 /*
- * End the session in steps; ending_tell() answers PEER when it is over.
- * FORCE: also processes that have left the session.
+ * End the session in steps; who waits for it is answered when it is over
+ * (control_tell_end()). FORCE: also processes that have left the session. 0
+ * or negative errno.
  */
 int ending_start(struct server *s, bool force, struct err *e);
 bool ending_busy(const struct server *s);
@@ -167,14 +168,17 @@ void ending_free(struct server *s);
 
 /* ---- saving.c ---- */
 
-/* Start a save for PEER, who gets the answer. -EBUSY and other failures. */
+/*
+ * Start a save for P, who gets the answer if this returns 0; STOP: the session
+ * ends by it. -EBUSY: one is under way, or the end; other negative errno.
+ */
 int saving_start(struct server *s, struct peer *p, bool stop, bool with_files,
     struct err *e);
 
-/* PEER has gone: do not answer it. */
+/* P has gone: do not answer it. */
 void saving_forget(struct server *s, const struct peer *p);
 
-/* Does PEER wait for its save? */
+/* Does P wait for its save? */
 bool saving_is_for(const struct server *s, const struct peer *p);
 
 /* Give up the save that is under way, if any. */

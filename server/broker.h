@@ -13,12 +13,16 @@
 #include "base/err.h"
 
 /*
- * Fork it, as root. It ends when *RET_SOCK is closed. The descriptor is for
- * struct launch (launch.h).
+ * Fork it, as root, for servers of A. It ends when *RET_SOCK, the caller's,
+ * is closed; that goes into struct launch (launch.h). 0 or negative errno.
  */
 int broker_start(const struct account *a, int *ret_sock, struct err *e);
 
-/* Order a server: the descriptors of launch.h's enum. */
+/*
+ * Order a server by the N_LAUNCH_FDS descriptors of launch.h, which stay the
+ * caller's: how it went comes to the other end of FDS[LAUNCH_RESULT]. -EPIPE:
+ * root's part of the command has ended.
+ */
 int broker_order(int sock, const int *fds, struct err *e);
 
 #endif

@@ -55,15 +55,16 @@ struct launch_result {
 };
 
 /*
- * Start a server for L, whose lock is taken here. On failure *RET_EXIT is
- * the exit status for it. RET_RESULT may be NULL.
+ * Start a server for L, whose lock is taken here, and wait until it says that
+ * its session runs. RET_RESULT may be NULL. -EEXIST: the name is taken; other
+ * negative errno. *RET_EXIT, set in any case, is then the exit status for it.
  */
 int launch_start(const struct places *p, const struct launch *l, int *ret_exit,
     struct launch_result *ret_result, struct err *e);
 
 /*
  * In the server of another session: start what P (CREATE) asks for. Closes
- * nothing of P.
+ * nothing of P. 0: it is on its way, and tells by itself how it goes.
  */
 int launch_sibling(const struct packet *p, struct err *e);
 
@@ -73,7 +74,10 @@ int launch_sibling(const struct packet *p, struct err *e);
  */
 _Noreturn void launch_obey(const int *fds, const struct by_root *by_root);
 
-/* What L asks for, in a memory file that another process reads. */
+/*
+ * What L asks for, in a memory file that another process reads; the caller's.
+ * 0 or negative errno.
+ */
 int launch_write_order(const struct launch *l, int *ret_fd, struct err *e);
 
 /* Read such a file; -EBADMSG. *RET_M is freed as protobuf-c does. */
@@ -81,7 +85,8 @@ int launch_read_order(int fd, Sess__Order **ret_m, struct err *e);
 
 /*
  * M as a struct launch. Its vectors and, unless it is CWD, its cwd are the
- * caller's; its strings are M's; TIO takes the terminal's settings.
+ * caller's; its strings are M's; TIO takes the terminal's settings. 0 or
+ * -ENOMEM.
  */
 int launch_read(const Sess__Order *m, int cwd, struct launch *ret_l,
     struct termios *tio, struct err *e);

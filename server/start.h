@@ -9,8 +9,8 @@
 #include "server.h"
 
 /*
- * Start the program of L, below an older screen if it is a relaunch. On
- * failure *RET_EXIT may be the exit status for it (pty_start()).
+ * Start the program of L, below an older screen if it is a relaunch. 0, or
+ * negative errno; *RET_EXIT may then be the exit status for it (pty_start()).
  */
 int start_program(struct server *s, const struct launch *l, int *ret_exit,
     struct err *e);
@@ -18,7 +18,7 @@ int start_program(struct server *s, const struct launch *l, int *ret_exit,
 /*
  * Revive the session of L. Its socket is opened just before the processes are
  * let go, as they may ask for their server at once; of a program the caller
- * has opened it before.
+ * has opened it before. 0 or negative errno.
  */
 int start_revived(struct server *s, const struct launch *l, struct err *e);
 

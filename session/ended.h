@@ -28,15 +28,21 @@ struct ended {
 
 void ended_done(struct ended *d);
 
-/* Write or replace the record of D->name. */
+/*
+ * Write or replace the record of D->name; it is on disk then. A command that
+ * is too long for a record is left out. 0 or negative errno.
+ */
 int ended_put(const struct places *p, const struct ended *d, struct err *e);
 
-/* -ENOENT when there is none. */
+/*
+ * The record of NAME, to be ended_done(). -ENOENT: there is none; -EBADMSG: it
+ * is damaged; other negative errno.
+ */
 int ended_get(const struct places *p, const char *name, struct ended *ret_d);
 
 /*
  * Somebody has been told. KEEP: the record stays, because there are snapshots
- * or others may ask (-wait); else it goes.
+ * or others may ask (-wait); else it goes. 0 or negative errno.
  */
 int ended_see(const struct places *p, const char *name, bool keep);
 
@@ -48,7 +54,10 @@ bool ended_expired(const struct ended *d);
 /* The snapshots that D keeps down are as old (ENDED_SNAPSHOT_DAYS). */
 bool ended_snapshots_expired(const struct ended *d);
 
-/* All of them; malloc'd, each to be ended_done(). */
+/*
+ * All of them; malloc'd, each to be ended_done(). Damaged ones are passed
+ * over.
+ */
 int ended_list(const struct places *p, struct ended **ret_v, size_t *ret_n,
     struct err *e);
 

@@ -27,15 +27,22 @@ struct undo_page {
 /* Client: an empty page, mapped, and the memfd to send. 0 or -errno. */
 int undo_create(struct undo_page **ret_page, int *ret_fd);
 
-/* Server: map the page of FD, which is refused if it could shrink. */
+/*
+ * Server: map the page of FD, which stays the caller's. -EINVAL: it could
+ * shrink (F_SEAL_SHRINK, fcntl(2)), or is no page.
+ */
 int undo_open(int fd, struct undo_page **ret_page);
 
+/* Unmap it, if there is one. */
 void undo_close(struct undo_page **page);
 
 /* Server: text that is too long is cut away whole. */
 void undo_write(struct undo_page *page, const void *text, size_t len);
 
-/* Client: copy it out; what lies there is not trusted. Its length. */
+/*
+ * Client: copy it to TEXT, UNDO_TEXT_MAX bytes; what lies there is not
+ * trusted. Its length, 0 if that makes no sense.
+ */
 size_t undo_read(const struct undo_page *page, char *text);
 
 #endif

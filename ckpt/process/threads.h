@@ -1,7 +1,8 @@
 /*
  * threads.h - what belongs to a single thread: registers with extended
  * state, signal mask, name, and the addresses that the kernel keeps for it
- * (restartable sequences, robust futexes, the tid to clear).
+ * (restartable sequences, robust futexes, the tid to clear). All return 0, or
+ * negative errno with a sentence in c->err.
  */
 #ifndef CKPT_THREADS_H
 #define CKPT_THREADS_H

@@ -2,7 +2,7 @@
  * tree.h - the process tree: who is whose child, in which session and group,
  * who is stopped, who is a zombie. The order of births at revival follows
  * from what can only be inherited (a session) and what can be set later (a
- * process group).
+ * process group). All return 0, or negative errno with a sentence in c->err.
  */
 #ifndef CKPT_TREE_H
 #define CKPT_TREE_H
@@ -48,6 +48,7 @@ int tree_end_zombies(struct ckpt *c);
  */
 int tree_stop(struct ckpt *c, struct task *t);
 
+/* Free c->tasks with what is known of each; not its threads. */
 void tree_done(struct ckpt *c);
 
 /* Forget who was seen outside the tree: at the end of a save. */

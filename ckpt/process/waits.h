@@ -15,7 +15,7 @@ bool wait_has_end(pid_t pid, uint64_t nr, const uint64_t args[6]);
 /* T is stopped: how long call NR waits in all; 0: for ever, or unknown. */
 uint64_t wait_whole_ns(struct task *t, uint64_t nr, const uint64_t args[6]);
 
-/* What NR answers when its time is over. */
+/* What NR answers when its time is over: 0 or negative errno. */
 int64_t wait_answer(uint64_t nr);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * socket.h - one socket of the tree, as the files of this room see it.
+ * socket.h - one socket of the tree, as the files of this room see it. An int
+ * is 0 or negative errno with a sentence in c->err, but where it says else.
  *
  *   sockets.c   which there are, and what is recorded of each
  *   peers.c     which is at the other end of which (diag.c asks the kernel)
@@ -88,7 +89,7 @@ struct sock *sock_new(struct ckpt *c);
 /* A fresh socket of the kind of M, kept for the next to ask; or -1. */
 int sockets_fresh(struct sockets *ss, const Img__Socket *m);
 
-bool sock_is_inet(const Img__Socket *m);
+bool sock_is_inet(const Img__Socket *m);   /* IPv4 or IPv6 */
 bool sock_is_stream(const Img__Socket *m); /* it can listen */
 bool sock_is_tcp(const Img__Socket *m);
 
@@ -137,7 +138,10 @@ int name_bind(struct ckpt *c, struct sock *s, char *ret_why);
 /* Take away all names made, or those that had been removed at the save. */
 void names_remove(struct sockets *ss, bool all);
 
-/* Bind FD to the free name A of somebody else, for a moment. */
+/*
+ * Bind FD to the free name A of somebody else, for a moment. -EADDRINUSE: it
+ * is not free; other negative errno, without a sentence.
+ */
 int name_borrow(int fd, const struct address *a);
 void name_return(const struct address *a);
 
@@ -145,10 +149,12 @@ void name_return(const struct address *a);
 
 enum option_time { OPTIONS_EARLY, OPTIONS_LATE };
 
+/* Save: those of FD, a descriptor of S, that a fresh socket has otherwise. */
 int options_save(struct ckpt *c, struct sock *s, int fd);
 /* Give FD the options of M: those that must come before bind(2), or all. */
 void options_set(struct sockets *ss, const Img__Socket *m, int fd,
     enum option_time when);
+/* What options_save() has put into M. */
 void options_free(Img__Socket *m);
 /* Buffers as large as they may be, for as long as queues are filled. */
 void options_widen(int fd);
@@ -159,6 +165,7 @@ void options_widen(int fd);
 int queue_check(struct ckpt *c, const struct sock *s);
 /* Save: what waits in S, without taking it. */
 int queue_save(struct ckpt *c, struct sock *s, int fd);
+/* What queue_save() has put into S. */
 void queue_free(struct sock *s);
 /* Revival: send all that waited in M through FROM, a socket connected to it. */
 int queue_fill(struct ckpt *c, const Img__Socket *m, int from);
@@ -179,8 +186,9 @@ enum tcp_state {
 	TCP_ST_CLOSING = 11,
 };
 
+/* An enum tcp_state; 0: FD is no TCP socket. */
 uint32_t tcp_state(int fd);
-/* Of a listening socket, as listen(2) set it. */
+/* Of a listening socket, as listen(2) set it; SOMAXCONN: not known. */
 uint32_t tcp_backlog(int fd);
 /* Bytes that went into FROM and have not arrived in TO; made to arrive. */
 uint64_t tcp_undelivered(int from, int to);
@@ -194,6 +202,7 @@ bool tcp_is_unaccepted(const struct address *own, const struct address *peer);
 /* The socket at the other end of S, or NULL: of a connection, or a pair. */
 struct sock *sock_peer(struct sockets *ss, const struct sock *s);
 int sock_make(struct ckpt *c, struct sock *s); /* S->fd, of the kind of S */
+/* Shut S->fd down as S was, in one direction, both, or none. */
 void sock_shut(const struct sock *s);
 
 /* ---- connect.c ---- */

@@ -4,7 +4,8 @@
  * the tree's sockets with what is on its way, names, options. A connection to
  * the outside comes back cut off, datagram sockets are connected again.
  *
- * Between files.c and this room; what one socket is for it: socket.h.
+ * Between files.c and this room; what one socket is for it: socket.h. An int
+ * is 0 or negative errno with a sentence in c->err.
  */
 #ifndef CKPT_SOCKETS_SOCKETS_H
 #define CKPT_SOCKETS_SOCKETS_H
