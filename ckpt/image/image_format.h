@@ -12,8 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <xxhash.h>
-
+#include "base/hash.h"
 #include "ckpt/image/image.h"
 
 #define IMAGE_MAJOR 1 /* a reader of another major understands nothing */

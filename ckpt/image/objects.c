@@ -16,11 +16,10 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include <xxhash.h>
-
 #include "base/copy.h"
 #include "base/dir.h"
 #include "base/fault.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "base/scope.h"
 #include "base/temp.h"
