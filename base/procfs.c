@@ -364,15 +364,21 @@ procfs_parse_timers(const char *text, struct procfs_timer **ret_timers,
 	return 0;
 }
 
+int
+procfs_read(pid_t pid, const char *name, struct buf *b)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+	return io_read_file(AT_FDCWD, path, b);
+}
+
 /* A process that is gone is ENOENT at open and ESRCH at read: one answer. */
 static int
 read_file(pid_t pid, const char *name, struct buf *b)
 {
-	char path[64];
-	int r;
+	int r = procfs_read(pid, name, b);
 
-	(void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-	r = io_read_file(AT_FDCWD, path, b);
 	return r == -ENOENT ? -ESRCH : r;
 }
 

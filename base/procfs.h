@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/scope.h"
 
 /* /proc/PID/stat; the names are those of proc_pid_stat(5). */
@@ -96,6 +97,12 @@ int procfs_tids(pid_t pid, pid_t **ret_tids, size_t *ret_n);
 
 /* All processes, ascending as /proc lists them; malloc'd. */
 int procfs_pids(pid_t **ret_pids, size_t *ret_n);
+
+/*
+ * Append the file NAME of /proc/PID to B, as io_read_file() does. -ENOENT: it
+ * is not there, or the process is not; -ESRCH: that has ended just now.
+ */
+int procfs_read(pid_t pid, const char *name, struct buf *b);
 
 /*
  * Where the symbolic link /proc/PID/NAME leads; malloc'd. A text longer than

@@ -16,6 +16,7 @@
 
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
 #include "tracee/tracee.h"
 #include "tracee/trip.h"
@@ -93,12 +94,11 @@ cave_find(struct tracee *t, struct cave *c, struct err *e)
 {
 	autobuf struct buf b = BUF_INIT(64u << 20);
 	uint64_t start, end, ino;
-	char path[64], perms[5], *line, *save = NULL;
+	char perms[5], *line, *save = NULL;
 	bool vdso, found = false;
 	int r;
 
-	(void)snprintf(path, sizeof path, "/proc/%d/maps", t->tid);
-	r = io_read_file(AT_FDCWD, path, &b);
+	r = procfs_read(t->tid, "maps", &b);
 	if (r < 0)
 		return err_num(e, r, "process %d: reading its memory map",
 		    t->tid);

@@ -4,7 +4,6 @@
 #include "tracee/tracee.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
 #include "tracee/wait.h"
 
@@ -23,15 +22,13 @@ not_ours(pid_t tid, int num, struct err *e)
 {
 	autobuf struct buf b = BUF_INIT(65536);
 	const char *line;
-	char path[64];
 	int tracer = 0;
 	char state = wait_state(tid);
 
 	/* The kernel says EPERM of a zombie as well. */
 	if (num == -EPERM && (state == 0 || state == 'Z' || state == 'X'))
 		num = -ESRCH;
-	(void)snprintf(path, sizeof path, "/proc/%d/status", tid);
-	if (num == -EPERM && io_read_file(AT_FDCWD, path, &b) == 0) {
+	if (num == -EPERM && procfs_read(tid, "status", &b) == 0) {
 		line = strstr((const char *)b.data, "\nTracerPid:");
 		if (line != NULL)
 			(void)sscanf(line, "\nTracerPid: %d", &tracer);

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "base/array.h"
-#include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/content/content.h"
@@ -261,10 +260,8 @@ tmpdir_of(pid_t pid)
 {
 	static const char key[] = "TMPDIR=";
 	autobuf struct buf b = BUF_INIT(ENVIRON_MAX);
-	char path[64];
 
-	(void)snprintf(path, sizeof path, "/proc/%d/environ", pid);
-	if (io_read_file(AT_FDCWD, path, &b) < 0)
+	if (procfs_read(pid, "environ", &b) < 0)
 		return NULL;
 	for (const char *s = (const char *)b.data, *end = s + b.len; s < end;
 	     s += strlen(s) + 1)

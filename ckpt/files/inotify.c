@@ -23,7 +23,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/files/inotify.h"
@@ -161,15 +160,13 @@ try_arguments(const struct seen *s, pid_t pid, char *ret_path)
 {
 	autobuf struct buf b = BUF_INIT(ARGS_MAX);
 	autofree char *cwd = NULL;
-	char name[64];
 
 	if (procfs_link(pid, "cwd", &cwd) < 0)
 		return false;
 	(void)snprintf(ret_path, PATH_MAX, "%s", cwd);
 	if (try_upwards(s, ret_path))
 		return true;
-	(void)snprintf(name, sizeof name, "/proc/%d/cmdline", pid);
-	if (io_read_file(AT_FDCWD, name, &b) < 0)
+	if (procfs_read(pid, "cmdline", &b) < 0)
 		return false;
 	for (const char *a = (const char *)b.data, *end = a + b.len; a < end;
 	     a += strlen(a) + 1) {

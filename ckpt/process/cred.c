@@ -27,7 +27,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/resource.h"
@@ -39,15 +38,6 @@
 
 /* ---- check ---- */
 
-static int
-read_label(pid_t pid, struct buf *b)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof path, "/proc/%d/attr/current", pid);
-	return io_read_file(AT_FDCWD, path, b);
-}
-
 /* AppArmor, SELinux and Smack name what a process may do by a label. */
 static void
 check_label(struct ckpt *c, struct task *t, pid_t anchor)
@@ -55,7 +45,8 @@ check_label(struct ckpt *c, struct task *t, pid_t anchor)
 	autobuf struct buf its = BUF_INIT(LABEL_MAX);
 	autobuf struct buf ours = BUF_INIT(LABEL_MAX);
 
-	if (read_label(t->pid, &its) < 0 || read_label(anchor, &ours) < 0)
+	if (procfs_read(t->pid, "attr/current", &its) < 0 ||
+	    procfs_read(anchor, "attr/current", &ours) < 0)
 		return;
 	if (its.len != ours.len || memcmp(its.data, ours.data, its.len) != 0)
 		note(c, t, "its security label (%.*s) will be that of sess",

@@ -168,10 +168,8 @@ static int
 get_oom_score_adj(pid_t pid)
 {
 	autobuf struct buf b = BUF_INIT(64);
-	char path[64];
 
-	(void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
-	return io_read_file(AT_FDCWD, path, &b) < 0 ?
+	return procfs_read(pid, "oom_score_adj", &b) < 0 ?
 	    0 :
 	    atoi((const char *)b.data);
 }

@@ -10,7 +10,6 @@
 #include "ckpt/process/sleep.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h> /* CPU_SETSIZE */
 #include <stdio.h>
@@ -20,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/process/slept.h"
@@ -41,22 +39,13 @@ now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static int
-read_proc(pid_t tid, const char *name, struct buf *b)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof path, "/proc/%d/%s", tid, name);
-	return io_read_file(AT_FDCWD, path, b);
-}
-
 /* The call behind restart_syscall(2), by what it waits for. */
 static uint64_t
 restarted_call(pid_t tid, const uint64_t args[6])
 {
 	autobuf struct buf b = BUF_INIT(256);
 
-	if (read_proc(tid, "wchan", &b) < 0)
+	if (procfs_read(tid, "wchan", &b) < 0)
 		return SYS_restart_syscall;
 	if (strstr((char *)b.data, "nanosleep") != NULL)
 		return args[0] < 16 ? SYS_clock_nanosleep : SYS_nanosleep;
@@ -103,7 +92,7 @@ sample(struct ckpt *c, pid_t pid, pid_t tid)
 	uint64_t slept;
 	void *p;
 
-	if (read_proc(tid, "syscall", &b) < 0 ||
+	if (procfs_read(tid, "syscall", &b) < 0 ||
 	    sscanf((char *)b.data, "%llu %llx %llx %llx %llx %llx %llx", &nr,
 		&a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) != 7)
 		return 0; /* it runs */

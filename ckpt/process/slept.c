@@ -11,13 +11,12 @@
 #include "ckpt/process/slept.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -35,11 +34,9 @@ read_sched(pid_t tid, struct sched_times *ret)
 	autobuf struct buf b = BUF_INIT(65536);
 	const char *ran, *switches, *load;
 	unsigned long long ms, ns, n, at = 0;
-	char path[64];
 	int r;
 
-	(void)snprintf(path, sizeof path, "/proc/%d/sched", tid);
-	r = io_read_file(AT_FDCWD, path, &b);
+	r = procfs_read(tid, "sched", &b);
 	if (r < 0)
 		return r;
 	ran = strstr((const char *)b.data, "se.exec_start");

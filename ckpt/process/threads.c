@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/process/sleep.h"
@@ -148,7 +147,6 @@ save_thread(struct ckpt *c, struct task *t, struct tracee *th)
 	autobuf struct buf name = BUF_INIT(64);
 	struct procfs_status st;
 	struct arch_regs regs;
-	char path[64];
 	int r;
 
 	if (x == NULL)
@@ -165,8 +163,7 @@ save_thread(struct ckpt *c, struct task *t, struct tracee *th)
 	m.vtid = (uint32_t)st.nspid;
 	m.sigmask = th->sigmask;
 	procfs_status_done(&st);
-	(void)snprintf(path, sizeof path, "/proc/%d/comm", th->tid);
-	r = io_read_file(AT_FDCWD, path, &name);
+	r = procfs_read(th->tid, "comm", &name);
 	if (r < 0)
 		return err_num(c->err, r, "%s (pid %d): %s", t->comm, t->pid,
 		    unread);

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 
 #include "base/io.h"
+#include "base/procfs.h"
 #include "base/scope.h"
 #include "ckpt/resource.h"
 
@@ -123,11 +124,9 @@ static int
 get_filter(pid_t pid, uint32_t *ret_filter)
 {
 	autobuf struct buf b = BUF_INIT(64);
-	char path[64];
 	int r;
 
-	(void)snprintf(path, sizeof path, "/proc/%d/coredump_filter", pid);
-	r = io_read_file(AT_FDCWD, path, &b);
+	r = procfs_read(pid, "coredump_filter", &b);
 	if (r < 0)
 		return r;
 	return sscanf((const char *)b.data, "%" SCNx32, ret_filter) == 1 ?

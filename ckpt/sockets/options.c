@@ -175,8 +175,8 @@ record(struct ckpt *c, Img__Socket *m, const struct option *o,
 	return 0;
 }
 
-static uint32_t
-number(int fd, int name)
+uint32_t
+option_number(int fd, int name)
 {
 	int val = 0;
 	socklen_t len = sizeof val;
@@ -191,9 +191,12 @@ options_save(struct ckpt *c, struct sock *s, int fd)
 	int fresh = sockets_fresh(c->files->sockets, &s->rec), r = 0;
 	Img__Socket *m = &s->rec;
 
-	m->locked = number(fd, SO_BUF_LOCK);
-	m->send_buf = m->locked & LOCK_SNDBUF ? number(fd, SO_SNDBUF) : 0;
-	m->receive_buf = m->locked & LOCK_RCVBUF ? number(fd, SO_RCVBUF) : 0;
+	m->locked = option_number(fd, SO_BUF_LOCK);
+	m->send_buf = m->locked & LOCK_SNDBUF ? option_number(fd, SO_SNDBUF) :
+						0;
+	m->receive_buf = m->locked & LOCK_RCVBUF ?
+	    option_number(fd, SO_RCVBUF) :
+	    0;
 	m->options = calloc(N_ELEMENTS(options), sizeof *m->options);
 	if (m->options == NULL)
 		return err_set(c->err, -ENOMEM, "out of memory");
@@ -247,7 +250,7 @@ set_size(int fd, int name, int force, uint32_t told)
 	int size = (int)(told / 2);
 
 	(void)setsockopt(fd, SOL_SOCKET, name, &size, sizeof size);
-	if (number(fd, name) < told)
+	if (option_number(fd, name) < told)
 		(void)setsockopt(fd, SOL_SOCKET, force, &size, sizeof size);
 }
 
@@ -264,12 +267,14 @@ set_buffers(const Img__Socket *m, int fd, int fresh)
 	bool old = m->locked == 0 && m->send_buf != 0; /* the first release's */
 	uint32_t locked = old ? LOCK_SNDBUF | LOCK_RCVBUF : m->locked;
 
-	if (locked == 0 && number(fd, SO_BUF_LOCK) == 0)
+	if (locked == 0 && option_number(fd, SO_BUF_LOCK) == 0)
 		return;
 	set_size(fd, SO_SNDBUF, SO_SNDBUFFORCE,
-	    locked & LOCK_SNDBUF ? m->send_buf : number(fresh, SO_SNDBUF));
+	    locked & LOCK_SNDBUF ? m->send_buf :
+				   option_number(fresh, SO_SNDBUF));
 	set_size(fd, SO_RCVBUF, SO_RCVBUFFORCE,
-	    locked & LOCK_RCVBUF ? m->receive_buf : number(fresh, SO_RCVBUF));
+	    locked & LOCK_RCVBUF ? m->receive_buf :
+				   option_number(fresh, SO_RCVBUF));
 	(void)setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &locked, sizeof locked);
 }
 

@@ -147,6 +147,9 @@ void name_return(const struct address *a);
 
 /* ---- options.c ---- */
 
+/* The number that option NAME of SOL_SOCKET is in FD; 0: it has none. */
+uint32_t option_number(int fd, int name);
+
 enum option_time { OPTIONS_EARLY, OPTIONS_LATE };
 
 /* Save: those of FD, a descriptor of S, that a fresh socket has otherwise. */

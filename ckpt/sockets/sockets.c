@@ -110,16 +110,6 @@ no_match(const struct file *f)
 	return false;
 }
 
-static uint32_t
-option(int fd, int name)
-{
-	int val = 0;
-	socklen_t len = sizeof val;
-
-	return getsockopt(fd, SOL_SOCKET, name, &val, &len) < 0 ? 0 :
-								  (uint32_t)val;
-}
-
 /* Why M cannot be saved, or NULL; what it is. */
 static const char *
 unsupported(const Img__Socket *m)
@@ -141,10 +131,10 @@ unsupported(const Img__Socket *m)
 static void
 learn(struct sock *s, int fd)
 {
-	s->rec.domain = option(fd, SO_DOMAIN);
-	s->rec.type = option(fd, SO_TYPE);
-	s->rec.protocol = option(fd, SO_PROTOCOL);
-	s->rec.listening = option(fd, SO_ACCEPTCONN) != 0;
+	s->rec.domain = option_number(fd, SO_DOMAIN);
+	s->rec.type = option_number(fd, SO_TYPE);
+	s->rec.protocol = option_number(fd, SO_PROTOCOL);
+	s->rec.listening = option_number(fd, SO_ACCEPTCONN) != 0;
 	if (sock_is_tcp(&s->rec))
 		s->state = tcp_state(fd);
 	address_own(fd, &s->name);
