@@ -78,6 +78,29 @@ def test_l_follows_the_size_of_others(sess):
     assert "60x10" in sess.ok()
 
 
+def test_l_beside_others_that_take_turns(sess):
+    """Typing makes a terminal the leader in size, but not one with -l."""
+    a = sess.terminal("-c", "size", "sh", "-c", SIZES, rows=20, cols=70)
+    a.wait("20 70")
+    b = sess.terminal("-a", "size", rows=22, cols=72)
+    b.wait("22 72")
+    low = sess.terminal("-l", "-a", "size", rows=30, cols=90)
+    low.wait("22 72")
+    for t, size in ((a, "70x20"), (low, "70x20"), (b, "72x22"), (low, "72x22")):
+        t.line("typed")
+        harness.wait_until(lambda: size in sess.ok(), what=size)
+    b.close()
+    harness.wait_until(lambda: "70x20" in sess.ok())
+    other = sess.terminal("-l", "-a", "size", rows=31, cols=91)
+    other.wait("20 70")
+    a.detach()
+    # Among equals the one that was active last.
+    low.line("low")
+    harness.wait_until(lambda: "90x30" in sess.ok())
+    other.line("other")
+    harness.wait_until(lambda: "91x31" in sess.ok())
+
+
 def test_r_follows_too(sess):
     a = sess.terminal("-c", "size", "sh", "-c", SIZES, rows=20, cols=70)
     a.wait("20 70")

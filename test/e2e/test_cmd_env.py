@@ -151,6 +151,29 @@ def test_any_value_survives_eval(sess, shell):
     assert not (sess.work / "oops").exists()
 
 
+def told(sess):
+    """What a shell has that evaluates -env, of an agent and a display."""
+    show = 'eval "$($0 -env w)"; echo "${SSH_AUTH_SOCK-no} ${DISPLAY-no}"'
+    env = {"SSH_AUTH_SOCK": "/of/the/asker", "DISPLAY": ":99"}
+    return sess.command(["sh", "-c", show, sess.binary], env=env).out.split()
+
+
+def test_a_living_session_tells_of_the_latest_of_several(sess, shell):
+    first, second = str(sess.work / "first"), str(sess.work / "second")
+    assert told(sess) == [first, "no"]
+    t = sess.terminal("-a", "w", env={"SSH_AUTH_SOCK": second, "DISPLAY": "far:11"})
+    harness.wait_until(lambda: told(sess) == [second, "far:11"])
+    # Programs inside reach it by the path that they were started with.
+    shell.line("readlink $SSH_AUTH_SOCK; echo is-${DISPLAY-no}")
+    shell.wait("/second\nis-no")
+    low = sess.terminal("-l", "-a", "w", env={"DISPLAY": "low:12"})
+    harness.wait_until(lambda: told(sess) == ["no", "low:12"])
+    low.close()
+    harness.wait_until(lambda: told(sess) == [second, "far:11"])
+    t.detach()
+    harness.wait_until(lambda: told(sess) == [first, "no"])
+
+
 def test_inside_no_name_is_needed(sess, shell):
     shell.detach()
     t = sess.terminal("-a", "w", env={"DISPLAY": "far:10.0"})

@@ -128,6 +128,27 @@ def test_a_taken_name(sess):
     assert sess.pid("taken") == pid
 
 
+def test_f_takes_the_name_of_one_that_is_saved(sess):
+    """What is saved stays, and can be had again when the other has ended."""
+    sess.ok("-n", "old", "sleep", "1000")
+    sess.ok("-save", "-stop", "old")
+    for command in ("-n", "-c"):
+        assert "is saved" in sess.fails(command, "old", "cat")
+    assert "saved" in sess.ok()
+    sess.ok("-f", "-n", "old", "cat")
+    assert "cat" in harness.command(sess.pid("old"))
+    assert "old@2" in sess.ok("-save", "old")
+    assert "runs" in sess.fails("-revive", "old@1")
+    assert "runs already" in sess.fails("-f", "-n", "old", "cat")
+    sess.ok("-k", "old")
+    t = sess.terminal("-f", "-c", "old", "sh", "-c", "echo third; exec cat")
+    t.wait("third")
+    sess.ok("-k", "old")
+    t.wait_exit()
+    sess.ok("-revive", "old@1")
+    assert "sleep" in harness.command(sess.pid("old"))
+
+
 def test_a_command_that_is_not_there(sess, sess_dir):
     for command in ("-n", "-c", "-A"):
         r = sess.run(command, "x", "no-such-command-at-all")

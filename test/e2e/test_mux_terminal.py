@@ -438,3 +438,49 @@ def test_terminal_settings_are_handed_to_the_session(sess):
     t.line("stty -a | grep -o 'erase = ..'")
     t.wait("erase = ^H")
     assert termios.tcgetattr(t._slave)[6][termios.VERASE] == b"\x08"
+
+
+def memory(pid):
+    """What PID has in memory of its own, in bytes."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        sizes = dict(x.split(":", 1) for x in f.read().splitlines()[1:])
+    return sum(int(sizes[k].split()[0]) for k in ("Private_Clean", "Private_Dirty")) * 1024
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1000, 1000)], ids=["least", "most"])
+def test_a_session_that_was_on_a_terminal_of_an_odd_size(sess, size):
+    """Filled there, detached, and at work on one of another size."""
+    script = (
+        "stty -echo; while read x; do "
+        "case $x in fill) seq -s ' ' 300000; seq 3000;; esac; stty size; echo =$x; done"
+    )
+    sess.ok("-n", "odd", "sh", "-c", script)
+    rows, cols = size
+    t = sess.terminal("-a", "odd", rows=rows, cols=cols)
+    got = bytearray()
+
+    def came(what):
+        try:
+            got.extend(os.read(t.master, 65536))
+        except BlockingIOError:
+            pass
+        # What is painted may be cut into lines and wrapped.
+        return what in got[-20000:].replace(b"\r", b"").replace(b"\n", b"")
+
+    harness.wait_until(lambda: f"{cols}x{rows}" in sess.ok())
+    for word in (b"fill", b"more"):
+        t.send(word + b"\r")
+        harness.wait_until(lambda: came(b"=" + word), 60, lambda: bytes(got[-200:]), 0)
+    assert b"2999" in got
+    server = harness.parent(sess.pid("odd"))
+    most = memory(server)
+    t.send(b"\x1c")
+    harness.wait_until(lambda: came(b"[odd: detached]"), every=0)
+    assert t.proc.wait(15) == 0
+    other = sess.terminal("-a", "odd")
+    other.line("other")
+    other.wait("24 80\n=other")
+    assert "2999" in sess.ok("-history", "odd").replace("\n", "")
+    # A million cells take 20 MB, as long as the size is that.
+    assert most < 40 << 20, most
+    harness.wait_until(lambda: memory(server) < 4 << 20, 15, lambda: memory(server))
