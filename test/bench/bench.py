@@ -3,9 +3,10 @@
     bench.py [-n ROUNDS] [-m MIB] [ROW...]
 
 Everything lies on /dev/shm. A row is the median of ROUNDS rounds (5), all
-sides of it taking turns: a bare pty, sess, dtach, screen and tmux, as far as
-they are installed. Beside each figure stands its ratio to that of sess. Mind
-that screen and tmux drop output that a slow terminal would not show anyway.
+sides of it taking turns: a bare pty, a bare relay between two (relay.c: the
+least that can stand there), sess, dtach, screen and tmux, as far as they are
+installed. Beside each figure stands its ratio to that of sess. Mind that screen
+and tmux drop output that a slow terminal would not show anyway.
 """
 
 import argparse
@@ -27,10 +28,11 @@ from rivals import rivals  # noqa: E402
 
 BUILD = harness.BUILD
 PTYRUN = BUILD / "test" / "bench" / "ptyrun"
+RELAY = BUILD / "test" / "bench" / "relay"
 HEARTBEAT = BUILD / "test" / "bench" / "heartbeat"
 TOP = Path(tempfile.mkdtemp(prefix="sess-bench-", dir="/dev/shm"))
 SESS = BUILD / "sess"
-COLUMNS = ("bare", "sess", "dtach", "screen", "tmux")
+COLUMNS = ("bare", "relay", "sess", "dtach", "screen", "tmux")
 ENV = {
     "PATH": os.environ["PATH"],
     "HOME": str(TOP),
@@ -137,9 +139,11 @@ def output(args):
         ("100 MB coloured UTF-8", coloured, 100 << 20, 1.15),
     ):
         path = text_file("text", line, size)
-        taken = {"bare": []}
+        taken = {"bare": [], "relay": []}
         for n in range(args.rounds):
-            taken["bare"].append(pty_run(args.rivals[0], "cat", path))
+            for name, argv in (("bare", []), ("relay", [RELAY])):
+                got = pty_run(args.rivals[0], *argv, "cat", path)
+                taken[name].append(got)
             for r in args.rivals:
                 got = pty_run(r, *r.start(f"out{n}", "cat", path))
                 taken.setdefault(r.name, []).append(got)
