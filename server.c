@@ -354,7 +354,7 @@ become_daemon(const struct launch *l, int lock, int result)
 	(void)sigaction(SIGTSTP, &ignore, NULL);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	(void)umask(077);
-	(void)mallopt(M_TRIM_THRESHOLD, 65536);
+	(void)mallopt(M_TRIM_THRESHOLD, 262144); /* a message and more */
 	(void)mallopt(M_MMAP_THRESHOLD, 131072);
 }
 
