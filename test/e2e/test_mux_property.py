@@ -16,7 +16,7 @@ ROWS, COLS = 24, 80
 
 # Prints the files it is told to, in order, and says when it has.
 PROGRAM = (
-    "stty raw -echo; while read n; do [ ! -e part$n ] || cat part$n; : >said$n; "
+    "stty raw -echo; : >begun; while read n; do [ ! -e part$n ] || cat part$n; : >said$n; "
     "printf '\\033]777;%d %s\\033\\\\' $n \"$(stty size)\"; done"
 )
 
@@ -45,6 +45,9 @@ class Session:
         self.sess, self.name, self.n_asked = sess, name, 1000
         self.terminal = None
         sess.ok("-n", name, "sh", "-c", PROGRAM)
+        begun = sess.work / "begun"
+        harness.wait_until(begun.exists, 60)  # what is sent is not echoed
+        begun.unlink()
 
     def say(self, n):
         self.sess.ok("-send", self.name, input=b"%d\n" % n)
