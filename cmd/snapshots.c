@@ -33,10 +33,11 @@ snapshots_say_saved(const struct context *c, const Sess__Message *m,
 	if (c->quiet)
 		return;
 	say_line(to,
-	    "%ssaved as %s@%llu (%u processes, %llu KiB, stopped for "
+	    "%ssaved as %s@%llu (%u process%s, %llu KiB, stopped for "
 	    "%llu.%llu ms%s)%s%s",
 	    users_prefix(c, who), name, (unsigned long long)m->generation,
-	    m->n_tasks, (unsigned long long)m->image_len / 1024,
+	    m->n_tasks, m->n_tasks == 1 ? "" : "es",
+	    (unsigned long long)m->image_len / 1024,
 	    (unsigned long long)m->stopped_us / 1000,
 	    (unsigned long long)m->stopped_us % 1000 / 100,
 	    m->slow ? ": copied while stopped" : "",

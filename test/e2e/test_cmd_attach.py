@@ -160,7 +160,7 @@ def test_a_session_made_inside_is_a_sibling(sess):
     assert "sleep" not in " ".join(map(harness.command, harness.descendants(server)))
     # What is saved of the outer one is the shell alone ...
     out = sess.ok("-save", "-stop", "outer")
-    assert "(1 processes" in out
+    assert "(1 process," in out
     assert harness.state(inner) == "S"
     # ... and its revival starts siblings again.
     sess.ok("-revive", "outer")
@@ -168,7 +168,7 @@ def test_a_session_made_inside_is_a_sibling(sess):
     t.line("sess -n third sleep 2000; echo made-third-$?")
     t.wait("made-third-0")
     out = sess.ok("-save", "-stop", "outer")
-    assert "(1 processes" in out
+    assert "(1 process," in out
     assert harness.state(sess.pid("third")) == "S"
     assert harness.state(inner) == "S"
     sess.ok("-k", "inner")
