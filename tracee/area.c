@@ -315,12 +315,22 @@ tracee_area_forget(struct tracee_area *a)
 	*a = TRACEE_AREA_NONE;
 }
 
-raddr
-tracee_put(struct tracee_area *a, const void *data, size_t len)
+/* Where the next LEN bytes go; beyond the area: there is no room. */
+static size_t
+place_for(const struct tracee_area *a, size_t len)
 {
 	size_t at = (a->data_used + 15) & ~(size_t)15;
 
-	if (a->code == 0 || at > a->data_len || len > a->data_len - at)
+	return at > a->data_len || len > a->data_len - at ? a->data_len + 1 :
+							    at;
+}
+
+raddr
+tracee_put(struct tracee_area *a, const void *data, size_t len)
+{
+	size_t at = place_for(a, len);
+
+	if (a->code == 0 || at > a->data_len)
 		return 0;
 	if (data != NULL && io_pwrite(a->mem_fd, data, len, a->data + at) < 0)
 		return 0;
@@ -358,9 +368,11 @@ put_ops(struct tracee_area *a, const struct tracee_op *ops, size_t n,
 			(ops[i].args[0] & CLONE_VFORK) != 0))
 			return err_set(e, -EINVAL, "vfork in a batch");
 	}
+	if (place_for(a, n * sizeof *copy) > a->data_len)
+		return err_set(e, -E2BIG, "%zu operations do not fit", n);
 	*ret_at = tracee_put(a, copy, n * sizeof *copy);
 	if (*ret_at == 0)
-		return err_set(e, -E2BIG, "%zu operations do not fit", n);
+		return err_set(e, -EIO, "operations cannot be written");
 	return 0;
 }
 
