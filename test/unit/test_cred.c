@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "test/unit/puppet.h"
+#include "test/unit/skip.h"
 
 extern const struct resource res_cred;
 
@@ -80,7 +81,7 @@ root_makes_an_ordinary_user_again(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can do it");
 	round_trip(&res_cred, become_user, nothing, verify_user, NULL);
 }
 
@@ -136,7 +137,7 @@ root_makes_odd_credentials_again(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can do it");
 	round_trip(&res_cred, become_odd, nothing, verify_odd, NULL);
 }
 
@@ -163,7 +164,7 @@ a_root_without_capabilities_is_so_again(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can do it");
 	round_trip(&res_cred, lose_caps, nothing, verify_lost_caps, NULL);
 }
 
@@ -219,7 +220,7 @@ all_threads_get_the_same(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can do it");
 	round_trip(&res_cred, become_users, start_thread, verify_users, NULL);
 }
 
@@ -239,7 +240,7 @@ threads_that_differ_are_refused(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can do it");
 	puppet_start(&p, differ, nothing);
 	assert_true(puppet_refused(&p, &res_cred, "different rights"));
 	assert_int_equal(puppet_end(&p), 0);

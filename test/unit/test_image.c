@@ -19,6 +19,7 @@
 #include "ckpt/image/image.pb-c.h"
 #include "test/fuzz/forge.h"
 #include "test/unit/scratch.h"
+#include "test/unit/skip.h"
 
 #define N_OBJECTS 5
 
@@ -556,7 +557,7 @@ an_image_of_the_first_release_is_read_for_ever(void **state)
 
 	(void)state;
 	if (strcmp(IMAGE_MACHINE, "x86_64") != 0)
-		skip();
+		skip_because("the image kept here is one of x86_64");
 	read_hex("test/unit/image-1.0.hex", &b);
 	fd = forge_file(b.data, b.len);
 	assert_int_equal(image_open_fd(fd, "image-1.0", &img, &e), 0);
@@ -682,7 +683,7 @@ an_image_of_somebody_else_is_refused(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can have a file of somebody else");
 	check_foreign();
 }
 
@@ -786,7 +787,7 @@ a_full_disk_leaves_no_trace_and_one_sentence(void **state)
 
 	(void)state;
 	if (r == 77)
-		skip();
+		skip_because("no small file system can be mounted here");
 	assert_int_equal(r, 0);
 }
 

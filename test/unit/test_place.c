@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "test/unit/puppet.h"
+#include "test/unit/skip.h"
 
 extern const struct resource res_fs, res_limits, res_sched;
 
@@ -165,7 +166,7 @@ a_namespace_of_its_own_is_refused(void **state)
 	refused = puppet_refused(&p, &res_fs, "namespace");
 	assert_int_equal(puppet_end(&p), 0);
 	if (its == ours)
-		skip();
+		skip_because("no namespace can be made here");
 	assert_true(refused);
 }
 
@@ -207,7 +208,7 @@ a_changed_root_comes_back_for_root(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can do it");
 	(void)snprintf(dir, sizeof dir, "%s", s.path);
 	round_trip(&res_fs, set_root, nothing, verify_root, NULL);
 }
@@ -341,7 +342,7 @@ scheduling_comes_back(void **state)
 	(void)state;
 	if (sched_getaffinity(0, sizeof now, &now) < 0 || CPU_COUNT(&now) < 2 ||
 	    !CPU_ISSET(0, &now))
-		skip();
+		skip_because("there is but one processor");
 	round_trip(&res_sched, set_sched, nothing, verify_sched, NULL);
 }
 
@@ -404,7 +405,7 @@ a_realtime_process_is_so_again_where_allowed(void **state)
 	policy = sched_getscheduler(p.pid);
 	assert_int_equal(puppet_end(&p), 0);
 	if (policy != SCHED_RR)
-		skip();
+		skip_because("no real-time policy is allowed here");
 	round_trip(&res_sched, set_realtime, nothing, verify_realtime, NULL);
 }
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/scope.h"
+#include "test/unit/skip.h"
 #include "test/unit/tracee_victim.h"
 #include "tracee/freeze.h"
 #include "tracee/tracee.h"
@@ -1222,7 +1223,7 @@ a_target_that_forbids_writable_code_is_no_obstacle(void **state)
 
 	(void)state;
 	if (v.notes->go == 2)
-		skip();
+		skip_because("this kernel cannot forbid writable code");
 	visit(v.pid);
 	assert_well(&v);
 }
@@ -1312,10 +1313,8 @@ code_of_32_bits_is_refused_in_words(void **state)
 	struct err e = { "" };
 
 	(void)state;
-	if (!has_32_bit_code()) {
-		print_message("this machine runs no code of 32 bits\n");
-		skip();
-	}
+	if (!has_32_bit_code())
+		skip_because("this machine runs no code of 32 bits");
 	while (v.notes->go != 1)
 		pause_ms(1);
 	pause_ms(20);
@@ -1458,7 +1457,8 @@ a_restartable_sequence_is_aborted(void **state)
 	while (v.notes->go == 0)
 		pause_ms(1);
 	if (v.notes->go == 2)
-		skip();
+		skip_because(
+		    "this C library registers no restartable sequence");
 	for (i = 0; i < 20; i++) {
 		uint64_t end = victim_now_ns() + 5 * SECOND_NS;
 
@@ -1530,7 +1530,7 @@ extended_state_with_other_places_is_understood(void **state)
 	assert_done(arch_get_xstate(t.tid, &x[0], &e), e);
 	memcpy(&at, x[0].data + 472, sizeof at);
 	if (at == 0)
-		skip();
+		skip_because("this processor keeps no such state");
 	x[1] = x[0];
 	memcpy(x[1].data + 512, &used, sizeof used);
 	at = 2048;
@@ -1574,7 +1574,7 @@ an_ordinary_user_can_do_all_this(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_because("only root can become an ordinary user");
 	pid = fork();
 	if (pid == 0) {
 		if (setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID) < 0 ||

@@ -16,6 +16,7 @@
 
 #include "base/scope.h"
 #include "ckpt/memory/vdso_elf.h"
+#include "test/unit/skip.h"
 
 #define LEN 8192 /* at least two pages: so far every vdso has them */
 
@@ -31,7 +32,7 @@ copy_own(void)
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (own == NULL || p == MAP_FAILED)
-		skip();
+		skip_because("this kernel has no vdso");
 	memcpy(p + 8 * LEN, own, LEN);
 	return p + 8 * LEN;
 }
