@@ -272,6 +272,8 @@ def test_a_user_who_blocks_blocks_nobody_else(house):
 SERVER = r"""
 import fcntl, os, socket, struct, sys
 run = os.path.expanduser("~/.local/state/sess/run")
+os.umask(0o077)
+os.makedirs(run, exist_ok=True)
 lock = os.open(run + "/fake.lock", os.O_RDWR | os.O_CREAT, 0o600)
 os.write(lock, b"fake")
 fcntl.fcntl(lock, fcntl.F_OFD_SETLK,
