@@ -5,7 +5,6 @@
 
 #include <link.h>
 #include <malloc.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>

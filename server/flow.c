@@ -196,13 +196,14 @@ on_slack(evutil_socket_t fd, short what, void *arg)
 		server_timer(s->ev_slack, MODEL_PAUSE_MS);
 		return;
 	}
-	if (screen_settle(s->screen, SETTLE_BYTES))
+	if (screen_settle(s->screen, SETTLE_BYTES)) {
 		server_timer(s->ev_slack, 0);
-	else if (s->shed)
+	} else if (s->shed) {
 		(void)malloc_trim(0);
-	else
+	} else {
 		shed_memory();
-	s->shed = true;
+		s->shed = true;
+	}
 }
 
 void
