@@ -40,46 +40,51 @@ pass_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds,
 	return n < 0 ? -errno : 0;
 }
 
-/* The descriptors that came with MSG, into RET_FDS; how many. */
-static size_t
-take_fds(struct msghdr *msg, int ret_fds[PASS_FDS_MAX])
+ssize_t
+pass_take(int sock, void *ret_data, size_t cap, int ret_fds[PASS_FDS_MAX],
+    size_t *ret_n_fds, int *flags)
 {
-	struct cmsghdr *cm = CMSG_FIRSTHDR(msg);
-	size_t len;
+	union control u;
+	struct iovec iov = { .iov_base = ret_data, .iov_len = cap };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = u.space,
+		.msg_controllen = sizeof u.space };
+	struct cmsghdr *cm;
+	ssize_t n;
 
-	if (cm == NULL || cm->cmsg_level != SOL_SOCKET ||
-	    cm->cmsg_type != SCM_RIGHTS)
-		return 0;
-	len = cm->cmsg_len - CMSG_LEN(0);
-	memcpy(ret_fds, CMSG_DATA(cm), len);
-	return len / sizeof *ret_fds;
+	do
+		n = recvmsg(sock, &msg, *flags | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*flags = msg.msg_flags;
+	*ret_n_fds = 0;
+	cm = CMSG_FIRSTHDR(&msg);
+	if (cm != NULL && cm->cmsg_level == SOL_SOCKET &&
+	    cm->cmsg_type == SCM_RIGHTS) {
+		*ret_n_fds = (cm->cmsg_len - CMSG_LEN(0)) / sizeof *ret_fds;
+		memcpy(ret_fds, CMSG_DATA(cm), *ret_n_fds * sizeof *ret_fds);
+	}
+	return n;
 }
 
 int
 pass_recv(int sock, void *ret_data, size_t len, int *ret_fds, size_t n_fds)
 {
-	union control u;
-	struct iovec iov = { .iov_base = ret_data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = u.space,
-		.msg_controllen = sizeof u.space };
-	int fds[PASS_FDS_MAX];
+	int fds[PASS_FDS_MAX], flags = 0;
 	size_t got, i;
 	ssize_t n;
 
-	do
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	n = pass_take(sock, ret_data, len, fds, &got, &flags);
 	if (n < 0)
-		return -errno;
-	got = take_fds(&msg, fds);
+		return (int)n;
 	if ((size_t)n == len && (got == 0 || got == n_fds) &&
-	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
+	    (flags & (MSG_TRUNC | MSG_CTRUNC)) == 0) {
 		memcpy(ret_fds, fds, got * sizeof *fds);
 		return (int)got;
 	}
 	for (i = 0; i < got; i++)
 		(void)close(fds[i]);
-	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : -EBADMSG;
+	return flags & MSG_CTRUNC ? -EMFILE : -EBADMSG;
 }

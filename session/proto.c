@@ -12,7 +12,6 @@
 
 #include "base/pass.h"
 #include "base/scope.h"
-#include "base/utf8.h"
 
 void
 packet_done(struct packet *p)
@@ -63,72 +62,35 @@ proto_send(int sock, const Sess__Message *m, const int *fds, size_t n_fds,
 	return r < 0 ? r : pass_send(sock, data, len, fds, n_fds, flags);
 }
 
-/* Take the descriptors out of H; those beyond PROTO_FDS were cut off. */
-static void
-take_fds(struct msghdr *h, struct packet *p)
-{
-	struct cmsghdr *c;
-	size_t n, i;
-	int fd;
-
-	for (c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-			if (p->n_fds < PROTO_FDS)
-				p->fds[p->n_fds++] = fd;
-			else
-				(void)close(fd);
-		}
-	}
-}
-
 int
 proto_recv(int sock, int flags, struct packet *ret_p)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(PROTO_FDS * sizeof(int))];
-	} control;
 	autofree uint8_t *data = malloc(PROTO_MAX);
-	struct iovec iov = { .iov_base = data, .iov_len = PROTO_MAX };
-	struct msghdr h = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof control.bytes };
 	struct packet p = PACKET_NONE;
-	ssize_t n = -1;
-	int tries;
+	int cut = flags;
+	ssize_t n;
 
 	if (data == NULL)
 		return -ENOMEM;
+	n = pass_take(sock, data, PROTO_MAX, p.fds, &p.n_fds, &cut);
 	/* A side that closes with our message unread resets the connection:
 	 * that is told once, and before what it has said. */
-	for (tries = 0; tries < 2; tries++) {
-		do
-			n = recvmsg(sock, &h, flags | MSG_CMSG_CLOEXEC);
-		while (n < 0 && errno == EINTR);
-		if (n >= 0 || errno != ECONNRESET)
-			break;
+	if (n == -ECONNRESET) {
+		cut = flags;
+		n = pass_take(sock, data, PROTO_MAX, p.fds, &p.n_fds, &cut);
 	}
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
-	take_fds(&h, &p);
+		return n == -ECONNRESET ? 0 : (int)n;
 	if (n == 0) {
 		packet_done(&p);
 		return 0;
 	}
-	if ((h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+	if ((cut & (MSG_TRUNC | MSG_CTRUNC)) == 0)
 		p.msg = sess__message__unpack(NULL, (size_t)n, data);
 	if (p.msg == NULL) {
 		packet_done(&p);
-		return h.msg_flags & MSG_CTRUNC ? -EMFILE : -EBADMSG;
+		return cut & MSG_CTRUNC ? -EMFILE : -EBADMSG;
 	}
-	/* It is shown to people, and may come from another user's server. */
-	if (p.msg->text != NULL)
-		utf8_tame(p.msg->text, true);
 	*ret_p = p;
 	return 1;
 }

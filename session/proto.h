@@ -11,19 +11,20 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/pass.h"
 #include "sess.pb-c.h"
 
 #define PROTO_MAX 65536 /* bytes in a message */
-#define PROTO_FDS 6     /* descriptors beside it */
 
 /* A message that has arrived, with its descriptors. */
 struct packet {
-	Sess__Message *msg; /* owned; NULL: none */
-	int fds[PROTO_FDS]; /* owned; -1: none */
+	Sess__Message *msg;    /* owned; NULL: none */
+	int fds[PASS_FDS_MAX]; /* owned; -1: none */
 	size_t n_fds;
 };
 
-#define PACKET_NONE ((struct packet){ .fds = { -1, -1, -1, -1, -1, -1 } })
+#define PACKET_NONE \
+	((struct packet){ .fds = { -1, -1, -1, -1, -1, -1, -1, -1 } })
 
 void packet_done(struct packet *p);
 #define autopacket scoped(packet_done)
