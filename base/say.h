@@ -6,8 +6,8 @@
  * question marks, and what cannot be seen (utf8_is_format()) is written as
  * \u and its number.
  */
-#ifndef SAY_H
-#define SAY_H
+#ifndef BASE_SAY_H
+#define BASE_SAY_H
 
 #include <stdio.h>
 

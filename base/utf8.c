@@ -137,22 +137,3 @@ utf8_is_format(uint32_t c)
 			return true;
 	return false;
 }
-
-void
-utf8_tame(char *text, bool lines)
-{
-	size_t len = strlen(text), i;
-	bool bad;
-	int n;
-
-	for (i = 0; i < len; i += (size_t)n) {
-		n = utf8_len(text + i, len - i);
-		bad = n < 1 || (unsigned char)text[i] < 0x20 ||
-		    text[i] == 0x7f ||
-		    (n == 2 && (unsigned char)text[i] == 0xc2 &&
-			(unsigned char)text[i + 1] < 0xa0);
-		n = n < 1 ? 1 : n;
-		if (bad && !(lines && text[i] == '\n'))
-			memset(text + i, '?', (size_t)n);
-	}
-}

@@ -23,12 +23,6 @@ size_t utf8_put(uint32_t c, char *out);
  */
 bool utf8_is_format(uint32_t c);
 
-/*
- * Make TEXT harmless to a terminal: control characters, C1 ones too, and what
- * is no UTF-8 become question marks; with LINES newlines stay.
- */
-void utf8_tame(char *text, bool lines);
-
 /* How many bytes at the end of S begin a character that is not complete. */
 size_t utf8_torn(const uint8_t *s, size_t len);
 

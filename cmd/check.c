@@ -9,7 +9,6 @@
 
 #include "base/say.h"
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "ckpt/ckpt.h"
 #include "cmd/commands.h"
 #include "cmd/json.h"
@@ -83,7 +82,6 @@ check_pid(struct context *c, const char *arg)
 	r = buf_put(&report, "", 1);
 	if (r < 0)
 		return err_num(&c->err, r, "cannot make the report");
-	utf8_tame((char *)report.data, true);
 	r = print(c, (char *)report.data, obstacles);
 	return r < 0 ? r : can < 0;
 }

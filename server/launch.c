@@ -24,7 +24,6 @@
 
 #include "base/io.h"
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "server.h"
 #include "server/broker.h"
 #include "session/session.h"
@@ -367,7 +366,6 @@ launch_start(const struct places *p, const struct launch *l, int *ret_exit,
 		    "start",
 		    l->name);
 	lr.text[sizeof lr.text - 1] = 0;
-	utf8_tame(lr.text, true);
 	if (lr.error < 0) {
 		*ret_exit = lr.exit_status;
 		return err_set(e, lr.error, "%s", lr.text);
