@@ -11,7 +11,8 @@
 /*
  * Copy between the terminal among 0, 1, 2 and MASTER, which is closed, until
  * SOCK says that the program has ended: its exit status (128 + signal). The
- * terminal is as before in any case, and raw only where its keys are read. Negative errno and E: the server went.
+ * terminal is as before in any case, and raw only where its keys are read.
+ * Negative errno and E: the server went.
  */
 int tunnel_run(int sock, int master, struct err *e);
 
