@@ -30,7 +30,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) \
 # Asked once, and only by a build that needs the answer.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
-LIBS       = $(PKG_LIBS) -lutil
+LIBS       = $(PKG_LIBS) -lutil -pthread
 # One short line for each step; the whole command with V=1.
 run        = $(if $(V),,@echo '  $(1) $(2)';)
 
